@@ -1,0 +1,1 @@
+"""One file per outside thing; each implements one Protocol of devenv.app.ports."""

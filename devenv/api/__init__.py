@@ -1,0 +1,1 @@
+"""The contract, both ends in one room."""

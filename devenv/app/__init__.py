@@ -1,0 +1,1 @@
+"""The imperative shell: drives the ports that it declares and owns the running state."""

@@ -1,0 +1,284 @@
+"""What the shell needs from outside, as Protocols of a few methods each.
+
+Adapters implement them; tests have a fake of each, held to the same contract suite. Invariant: nothing here names a
+library or a file.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from devenv.domain.events import ServiceView
+from devenv.domain.holders import ContainerFacts, Holder, ProcessId
+from devenv.domain.model import ComposeProject, Port, Stack, Stop, Transport
+from devenv.domain.probe import Executed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A process to start: `environment` is all of it; output is appended to the file `log`."""
+
+    service: str
+    argv: tuple[str, ...]
+    working_dir: str
+    environment: Mapping[str, str]
+    log: str
+
+
+class Processes(Protocol):
+    """The processes of this machine, and the ones that the stack started on it."""
+
+    def spawn(self, launch: Launch) -> ProcessId:
+        """Start a process in a session of its own, marked as the stack's.
+
+        Raises StartFailed (program not found, folder missing, no permission) with what, why and fix.
+        """
+        ...
+
+    def is_alive(self, process: ProcessId) -> bool:
+        """Tell whether exactly this process still runs (a zombie does not)."""
+        ...
+
+    async def wait_exit(self, process: ProcessId) -> int | None:
+        """Wait until it has ended; return its exit status (negative: the signal), None for one we did not start."""
+        ...
+
+    async def stop_tree(self, roots: Iterable[ProcessId], service: str, stop: Stop) -> tuple[ProcessId, ...]:
+        """End the trees of `roots` and everything marked as `service`'s, gently, then hard; return what is left."""
+        ...
+
+    def find_marked(self) -> Mapping[str, tuple[ProcessId, ...]]:
+        """Return every live process that carries this stack's marker, by service."""
+        ...
+
+    def tree_pids(self, root: ProcessId, service: str) -> frozenset[int]:
+        """Return the pids of `root`'s descendants and of everything marked as `service`'s."""
+        ...
+
+    async def run(self, launch: Launch, timeout_s: float) -> Executed:
+        """Run a short command beside a service and return how it ended; killed after `timeout_s`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A container of the stack's Compose project, as the engine lists it. `state` is the engine's own word."""
+
+    id: str
+    service: str
+    name: str
+    state: str
+    image_id: str = ""
+    exit_code: int | None = None
+    config_hash: str = ""
+    started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerExit:
+    """A container's main process ended, or the container was removed (`removed`)."""
+
+    id: str
+    exit_code: int | None
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What the gate needs of a running container.
+
+    `address` is reachable from this machine ('' where none is); `published` says that ports must be probed through
+    the published side (Docker Desktop, rootless, host network without address). `health_test` is the effective
+    health check's argv ('' first word NONE means none); `restart_count` is the engine's. `targets` maps each
+    published host port to the container's port.
+    """
+
+    id: str
+    running: bool
+    restarting: bool
+    pid: int
+    address: str
+    exit_code: int | None = None
+    health_test: tuple[str, ...] = ()
+    restart_count: int = 0
+    error: str = ""
+    targets: Mapping[int, int] = field(default_factory=dict)
+
+
+class Containers(Protocol):
+    """The engine: the containers of one Compose project, and who publishes a port."""
+
+    async def ping(self) -> str:
+        """Return the engine's version; raises HostError where it does not answer."""
+        ...
+
+    async def list(self) -> tuple[Container, ...]:
+        """Return the project's containers, stopped ones too."""
+        ...
+
+    async def missing_images(self, services: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `services` whose image is not here."""
+        ...
+
+    async def prepare(self, services: Iterable[str], *, build: bool, report: "ReportProgress") -> None:
+        """Pull or build the images of `services`, in parallel. Raises HostError naming service and image."""
+        ...
+
+    async def create(self, services: Iterable[str], *, force: bool = False) -> tuple[Container, ...]:
+        """Make the containers of `services` (and what they need) without starting them; changed ones anew."""
+        ...
+
+    async def start(self, container: str) -> None:
+        """Start it. Raises PortHeld, StartFailed or HostError with the engine's own cause translated."""
+        ...
+
+    async def inspect(self, container: str) -> Inspection:
+        """Look at one container. Raises StartFailed where it is gone."""
+        ...
+
+    async def execute(self, container: str, argv: tuple[str, ...]) -> Executed:
+        """Run a command inside."""
+        ...
+
+    async def tail(self, container: str, lines: int) -> tuple[str, ...]:
+        """Return the last lines of its log since its last start."""
+        ...
+
+    async def stop(self, container: str, stop: Stop, *, declared: bool) -> None:
+        """End it, not waiting for an init that can only ignore the signal. `declared`: use `stop` over the engine's."""
+        ...
+
+    async def remove(self, containers: Iterable[str], *, volumes: bool = False) -> None:
+        """Remove stopped containers; with `volumes` their anonymous volumes too."""
+        ...
+
+    async def remove_networks(self) -> tuple[str, ...]:
+        """Remove the project's own networks; return their names."""
+        ...
+
+    async def volumes(self) -> tuple[str, ...]:
+        """Return the names of the project's named volumes."""
+        ...
+
+    async def remove_volumes(self) -> tuple[str, ...]:
+        """Remove the project's named volumes (external ones are never the project's); return their names."""
+        ...
+
+    def exits(self) -> AsyncIterator[ContainerExit]:
+        """Yield the project's container exits as they happen, for ever; the subscription stands at the first step."""
+        ...
+
+
+class ReportProgress(Protocol):
+    """Takes a line of progress: `report(subject, text, done=False)`."""
+
+    def __call__(self, subject: str, text: str, *, done: bool = False) -> None:
+        """Say how far `subject` is."""
+        ...
+
+
+class PortTable(Protocol):
+    """The ports of this machine."""
+
+    async def holders(self, ports: Iterable[tuple[int, Transport]]) -> tuple[Holder, ...]:
+        """Return everything that holds one of `ports`, in one look, with the owners' facts."""
+        ...
+
+    def is_bindable(self, port: Port) -> bool:
+        """Tell whether a service could bind `port` right now, on IPv4 and IPv6."""
+        ...
+
+    def listener_pids(self, port: int, candidates: frozenset[int]) -> tuple[bool, tuple[int, ...]]:
+        """Return whether anyone listens on TCP `port`, and which of `candidates` do."""
+        ...
+
+    def find_free(self, *, start: int, avoid: frozenset[int]) -> int:
+        """Return the first port from `start` on, below the ephemeral range, that is free on both families."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """One service in the run record: its view, and the fingerprint it was started with."""
+
+    view: ServiceView
+    fingerprint: str = ""
+    process: ProcessId | None = None
+    log_start: int = 0
+    stop: Stop = field(default_factory=Stop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What we started, on disk: enough to adopt it or to end it without the configuration.
+
+    `boot` identifies the machine's boot, so that pids of an earlier boot are never believed. `ports` are the numbers
+    given to moved and `auto` ports, by service. `weights` are the seconds each service took to ready last time.
+    """
+
+    stack: str
+    root: str
+    file: str
+    boot: str
+    compose: ComposeProject | None = None
+    services: Mapping[str, Recorded] = field(default_factory=dict)
+    ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+
+class RunRecord(Protocol):
+    """The run record on disk."""
+
+    def load(self) -> Record | None:
+        """Return the record, None where there is none (or a broken one, which is set aside and said in the log)."""
+        ...
+
+    def save(self, record: Record) -> None:
+        """Write it beside and rename it into place. Raises HostError on a full disk."""
+        ...
+
+    def clear(self) -> None:
+        """Remove it."""
+        ...
+
+
+class Logs(Protocol):
+    """The log files of processes."""
+
+    def path(self, service: str) -> str:
+        """Return where a service's output goes."""
+        ...
+
+    def size(self, service: str) -> int:
+        """Return how many bytes it has written so far, counted over rotations."""
+        ...
+
+    def read_since(self, service: str, offset: int, limit: int) -> str:
+        """Return at most the last `limit` bytes that it wrote after `offset`, as text."""
+        ...
+
+    def tail(self, service: str, lines: int, since: int = 0) -> tuple[str, ...]:
+        """Return its last lines, each cut to 500 characters and without control codes."""
+        ...
+
+    async def tend(self) -> None:
+        """Index times and rotate files, for ever."""
+        ...
+
+
+__all__ = [
+    "Container",
+    "ContainerExit",
+    "ContainerFacts",
+    "Containers",
+    "Inspection",
+    "Launch",
+    "Logs",
+    "PortTable",
+    "Processes",
+    "Record",
+    "Recorded",
+    "ReportProgress",
+    "RunRecord",
+    "Stack",
+]

@@ -1,0 +1,1 @@
+"""Thin commands, views, prompts and the one error boundary."""

@@ -1,0 +1,1 @@
+"""Text to Stack, or every mistake with file, line and column."""

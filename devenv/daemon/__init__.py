@@ -1,0 +1,1 @@
+"""The stack's background process: main, spawn, wiring."""
