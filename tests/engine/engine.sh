@@ -180,7 +180,8 @@ status() {
 
 # One start or stop at a time, by a lock on the folder that `stop` removes. /tmp is everybody's: the folder must be ours.
 with_lock() {
-  mkdir -p -m 700 "$state" && [ -O "$state" ] && [ ! -L "$state" ] || die "$state is not ours: remove it."
+  [ -e "$state" ] || mkdir -m 700 "$state" || [ -e "$state" ]
+  if [ ! -O "$state" ] || [ -L "$state" ]; then die "$state is not ours: remove it."; fi
   if command -v flock >/dev/null; then
     exec 9<"$state"
     flock -w 300 9 || die "another start or stop has been at work for 300 s."

@@ -109,7 +109,7 @@ derive() { # tag (Dockerfile on stdin)
 build_busybox() {
   local root=$work/busybox
   unpack "$root" busybox-static
-  rm -rf "$root"/usr/lib/*-linux-gnu "$root/usr/share"
+  rm -rf "${root:?}"/usr/lib/*-linux-gnu "${root:?}/usr/share"
   mkdir -p "$root/www"
   echo ok >"$root/www/index.html"
   import_root "$root" busybox 'CMD ["/bin/httpd","-f","-p","80","-h","/www"]' 'EXPOSE 80'
@@ -223,15 +223,16 @@ S
 require_host() {
   docker info >/dev/null 2>&1 </dev/null || die "no Docker engine answers: run tests/engine/engine.sh start"
 }
+has_packages() {
+  [ "$(apt-cache policy busybox-static postgresql-15 redis-server python3.11-minimal 2>/dev/null |
+    grep Candidate | grep -cvF '(none)')" = 4 ]
+}
 require_packages() {
   command -v apt-get >/dev/null || die "the fixture images are made of Debian packages, and this machine has no apt-get."
   [ "$(id -u)" = 0 ] || die "unpacking an image with its owners needs root: run this again as root."
-  local try
-  for try in 1 2; do
-    [ -z "$(apt-cache policy busybox-static postgresql-15 redis-server python3.11-minimal | grep -F '(none)' | grep Candidate)" ] &&
-      [ "$(apt-cache policy busybox-static postgresql-15 redis-server python3.11-minimal | grep -c Candidate)" = 4 ] && return
-    [ "$try" = 2 ] || apt-get -qq -o APT::Update::Error-Mode=any -o Acquire::Retries=3 update </dev/null || true
-  done
+  has_packages && return
+  apt-get -qq -o Acquire::Retries=3 update </dev/null || true # a list of something else may fail
+  has_packages && return
   die "this machine's apt has no postgresql-15 and python3.11: the fixture images need Debian 12 (bookworm)."
 }
 
@@ -255,6 +256,7 @@ main() {
     "build_$tag"
     say "built fixture/$tag, $SECONDS s"
   done
+  docker image prune -f --filter "label=$label" >/dev/null # our untagged predecessors
 }
 
 main "$@"

@@ -1,0 +1,1 @@
+"""What tests of several tiers lean on: waiting, port holders, the engine, leak checks."""
