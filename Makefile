@@ -56,5 +56,5 @@ clean:
 	  echo "$(PYTHON) cannot make a virtual environment: on Debian run: apt-get install python3-venv" >&2; exit 1; }
 	@test -x "$(BIN)/pip" || { echo "making .venv with $$($(PYTHON) --version)"; rm -rf .venv; $(PYTHON) -m venv .venv; }
 	@echo "installing devenv[$(EXTRAS)] into .venv"
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-input --editable '.[$(EXTRAS)]'
+	@"$(BIN)/python" -m pip install -qq --disable-pip-version-check --no-input --editable '.[$(EXTRAS)]'
 	@touch $(INCLUDED) "$@"

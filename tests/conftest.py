@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,10 +31,14 @@ LINGER_S = 3.0  # what is on its way out gets this long
 
 
 def pytest_configure() -> None:
-    """Give every process of this run its marker and the example its local images."""
+    """Give every process of this run its marker, the example its local images, and signals their usual meaning."""
     os.environ[RUN_MARKER] = RUN_PREFIX
     for name, image in images.ENVIRONMENT.items():
         os.environ.setdefault(name, image)
+    # TERM tears fixtures down as Ctrl-C does. A background shell lets its children ignore INT, which all that is
+    # started here would inherit.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
