@@ -38,6 +38,8 @@ class ProcessFacts:
     marker_stack: str = ""
     """The value of DEVENV_STACK in its environment: the key of the devenv stack that started it."""
     marker_service: str = ""
+    leads_terminal: bool = False
+    """It leads a session that has a terminal: what a person started there, such as the shell itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
