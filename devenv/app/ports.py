@@ -103,6 +103,8 @@ class Inspection:
     restart_count: int = 0
     error: str = ""
     targets: Mapping[int, int] = field(default_factory=dict)
+    published: bool = False
+    started_at: str = ""
 
 
 class Containers(Protocol):
@@ -182,6 +184,14 @@ class PortTable(Protocol):
 
     async def holders(self, ports: Iterable[tuple[int, Transport]]) -> tuple[Holder, ...]:
         """Return everything that holds one of `ports`, in one look, with the owners' facts."""
+        ...
+
+    async def all_listeners(self) -> tuple[Holder, ...]:
+        """Return everything that serves on this machine, sorted by port."""
+        ...
+
+    async def wait_free(self, port: Port, deadline_s: float) -> bool:
+        """Wait until `port` is bindable and published by no container; False after `deadline_s`."""
         ...
 
     def is_bindable(self, port: Port) -> bool:
