@@ -5,8 +5,9 @@ were seen), *fix* (one command or edit). One boundary in `cli` renders them; the
 JSON and the client rebuilds the class by its code. Invariant: every leaf is in `BY_CODE`, and the README lists it.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 
 class DevenvError(Exception):
@@ -67,7 +68,7 @@ class ConfigError(DevenvError):
 
 
 class HostError(DevenvError):
-    """This machine lacks something: the engine does not answer, a tool or driver is missing, the disk is full."""
+    """The machine lacks something: the engine does not answer, a tool or driver is missing, the disk is full."""
 
     code = "host"
     exit_status = 3
@@ -129,3 +130,29 @@ BY_CODE: dict[str, type[DevenvError]] = {
         Interrupted,
     )
 }
+
+
+def to_fields(error: DevenvError) -> dict[str, object]:
+    """Return `error` as plain data: `code what why fix details status`, and `diagnostics` of a ConfigError."""
+    fields: dict[str, object] = {
+        "code": error.code,
+        "status": error.exit_status,
+        "what": error.what,
+        "why": error.why,
+        "fix": error.fix,
+        "details": list(error.details),
+    }
+    if isinstance(error, ConfigError):
+        fields["diagnostics"] = [asdict(diagnostic) for diagnostic in error.diagnostics]
+    return fields
+
+
+def from_fields(fields: Mapping[str, Any]) -> DevenvError:
+    """Rebuild the error that `to_fields` took apart; an unknown code becomes a plain DevenvError."""
+    texts = {name: str(fields.get(name, "")) for name in ("what", "why", "fix")}
+    details = tuple(str(line) for line in fields.get("details", ()))
+    leaf = BY_CODE.get(str(fields.get("code")), DevenvError)
+    if leaf is ConfigError:
+        diagnostics = tuple(Diagnostic(**item) for item in fields.get("diagnostics", ()))
+        return ConfigError(**texts, details=details, diagnostics=diagnostics)
+    return leaf(**texts, details=details)

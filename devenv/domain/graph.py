@@ -108,21 +108,20 @@ class Passage(StrEnum):
     BLOCKED = "blocked"
 
 
-def passage(dependency: Dependency, state: State, *, was_started: bool) -> Passage:
+def passage(dependency: Dependency, state: State) -> Passage:
     """Tell whether `dependency`, now in `state`, is met, can still be met, or cannot be met as things are."""
-    ended = state in {State.FAILED, State.STOPPED}
-    match dependency.condition:
-        case Condition.STARTED:
-            met = was_started and not ended
-        case Condition.READY:
-            met = state in {State.READY, State.COMPLETED}
-        case Condition.COMPLETED:
-            met = state is State.COMPLETED
-    if met:
+    if state in _MEETS[dependency.condition]:
         return Passage.OPEN
-    if ended:
+    if state in {State.FAILED, State.STOPPED, State.STOPPING}:
         return Passage.BLOCKED if dependency.required else Passage.OPEN
     return Passage.WAIT
+
+
+_MEETS = {
+    Condition.STARTED: frozenset({State.PROBING, State.READY, State.UNHEALTHY, State.COMPLETED}),
+    Condition.READY: frozenset({State.READY, State.COMPLETED}),
+    Condition.COMPLETED: frozenset({State.COMPLETED}),
+}
 
 
 def _ordered(edges: Edges) -> list[str]:

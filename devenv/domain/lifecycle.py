@@ -119,3 +119,18 @@ def to_mermaid() -> str:
     for state, row in TRANSITIONS.items():
         lines += [f"    {state} --> {following}: {trigger}" for trigger, following in row.items()]
     return "\n".join(lines)
+
+
+def after_end(*, completes: bool, exit_code: int | None, was_ready: bool, restart: str, failures: int) -> Trigger:
+    """Return what the end of a service's process or container means.
+
+    `completes`: it is a task. `failures` counts this end. An unknown exit status counts as a failure.
+    """
+    succeeded = exit_code == 0
+    if completes and succeeded:
+        return Trigger.COMPLETE
+    if restart == "always" or (restart == "on-failure" and not succeeded):
+        return Trigger.FAIL if is_crash_loop(failures=failures, was_ready=was_ready) else Trigger.RETRY
+    if succeeded and was_ready:
+        return Trigger.END
+    return Trigger.FAIL

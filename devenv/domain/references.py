@@ -7,6 +7,7 @@ Invariant: after `resolve` no text of a service holds a reference, and `$$` has 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from devenv.domain.model import ContainerRun, ExternalRun, Port, Service, Transport
@@ -83,7 +84,7 @@ def _client_host(port: Port) -> str:
 def _deep(value: T, change: Callable[[str], str]) -> T:
     """Apply `change` to every text inside `value`: dataclasses, tuples and mappings are walked."""
     result: Any = value
-    if type(value) is str:
+    if isinstance(value, str) and not isinstance(value, StrEnum):
         result = change(value)
     elif is_dataclass(value) and not isinstance(value, type):
         changed = {item.name: _deep(getattr(value, item.name), change) for item in fields(value) if item.init}

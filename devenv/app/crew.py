@@ -1,0 +1,303 @@
+"""Everything that runs for one stack, and what is remembered of it.
+
+Owns the runners, the engine connection and the run record. Must not decide what should run (that is the planner) or
+in which order an operation does things (`bring_up`, `take_down`). Invariant: whatever was started is either in
+`runners` or carries the stack's marker or label, so that it can always be found again.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from devenv.app.board import Board
+from devenv.app.exits import ExitBoard
+from devenv.app.instances import ContainerInstance, ExternalInstance, Instance, ProcessInstance
+from devenv.app.ports import Containers, Logs, PortTable, Processes, Record, Recorded, RunRecord
+from devenv.app.queueing import StartQueue
+from devenv.app.requests import Reading
+from devenv.app.runner import Runner
+from devenv.domain.errors import DevenvError, HostError
+from devenv.domain.events import ServiceView
+from devenv.domain.graph import dependents_of, edges_of, longest_paths
+from devenv.domain.holders import ProcessId
+from devenv.domain.lifecycle import LIVE, State
+from devenv.domain.model import (
+    ComposeProject,
+    Condition,
+    ContainerRun,
+    Dependency,
+    ExternalRun,
+    Port,
+    ProcessRun,
+    Service,
+    Stack,
+    Stop,
+    TaskRun,
+    fingerprint,
+)
+from devenv.domain.ownership import Self
+from devenv.domain.planner import Running
+from devenv.domain.references import service_url
+from devenv.domain.surroundings import surround
+
+SAVE_PAUSE_S = 0.02
+"""Changes that come closer together than this are written to disk as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolbox:
+    """What the shell was given from outside; built by `daemon.wiring` or by a test."""
+
+    processes: Processes
+    ports: PortTable
+    record: RunRecord
+    logs: Logs
+    load: Callable[[Reading], Awaitable[Stack]]
+    open_engine: Callable[[ComposeProject], Containers]
+    embed: Callable[[Service, str], Service]
+    """Turns a Compose service into an embedded server: (service, reason). Raises HostError where it has none."""
+    stop_foreign: Callable[[ProcessId, float], Awaitable[tuple[ProcessId, ...]]]
+    stop_container: Callable[[str], Awaitable[None]]
+    """Stops a container of somebody else's project, which was agreed to."""
+    itself: Callable[[], Self]
+    """Returns who we are and which other stacks there are, for judging the holders of ports."""
+    boot: str
+    cpus: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Crew:
+    """The runners of one stack."""
+
+    key: str
+    tools: Toolbox
+    board: Board
+    tasks: TaskGroup
+    stack: Stack | None = None
+    engine: Containers | None = None
+    runners: dict[str, Runner] = field(default_factory=dict)
+    port_numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    exits: ExitBoard = field(default_factory=ExitBoard)
+    _queue: StartQueue = field(init=False)
+    _listening: anyio.CancelScope | None = None
+
+    def __post_init__(self) -> None:
+        self._queue = StartQueue(self.tools.cpus)
+
+    @property
+    def running(self) -> dict[str, Running]:
+        """Return what is known to exist of each service."""
+        return {
+            name: Running(view=self.board.views[name], fingerprint=runner.fingerprint, alive=self._is_alive(runner))
+            for name, runner in self.runners.items()
+        }
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing of the stack runs."""
+        return not any(self._is_alive(runner) for runner in self.runners.values())
+
+    def open_engine(self, project: ComposeProject) -> Containers:
+        """Return the engine for `project`, and follow its exits from now on."""
+        if self.engine is None or (self.stack and self.stack.compose and self.stack.compose.name != project.name):
+            if self._listening is not None:
+                self._listening.cancel()
+            self.engine = self.tools.open_engine(project)
+            self._listening = None
+        return self.engine
+
+    async def follow_engine(self) -> None:
+        """Subscribe to the engine's events, once."""
+        if self._listening is not None or self.engine is None:
+            return
+        self._listening = anyio.CancelScope()
+        await self.tasks.start(self._listen, self.engine, self._listening)
+
+    async def _listen(self, engine: Containers, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+        with scope:
+            await self.exits.listen(engine, task_status=task_status)
+
+    def make_instance(self, service: Service, services: Mapping[str, Service], await_creation: "Creation") -> Instance:
+        """Return the running thing that `service` will be."""
+        match service.run:
+            case ExternalRun():
+                return ExternalInstance(service=service)
+            case ContainerRun():
+                assert self.engine is not None
+                return ContainerInstance(
+                    service=service,
+                    containers=self.engine,
+                    exits=self.exits,
+                    await_creation=lambda: await_creation(service.name),
+                )
+            case ProcessRun() | TaskRun():
+                base = self.stack.environment if self.stack else {}
+                return ProcessInstance(
+                    service=service,
+                    environment=surround(service, services, base),
+                    processes=self.tools.processes,
+                    logs=self.tools.logs,
+                    ports=self.tools.ports,
+                )
+
+    def hire(
+        self, service: Service, services: Mapping[str, Service], among: Iterable[str], instance: Instance
+    ) -> Runner:
+        """Return a new runner for `service`; its edges count where the other end is `among` those that take part."""
+        taking_part = set(among)
+        edges = tuple(edge for edge in service.depends_on if edge.service in taking_part)
+        runner = Runner(
+            service=service,
+            instance=instance,
+            dependencies=edges,
+            board=self.board,
+            queue=self._queue if isinstance(service.run, ContainerRun) else None,
+            priority=longest_paths(edges_of(services), self.weights).get(service.name, 0.0),
+            completes=isinstance(service.run, TaskRun) or _is_awaited_complete(service.name, services.values()),
+            fingerprint=fingerprint(service),
+        )
+        self.runners[service.name] = runner
+        return runner
+
+    async def stop(
+        self, names: Iterable[str], *, grace_s: float | None = None, discard: bool = False
+    ) -> list[DevenvError]:
+        """End services, each once all that depend on it have ended; return what could not be ended.
+
+        With `discard` their containers are removed too, while the next ones are still stopping.
+        """
+        wanted = {name: self.runners[name] for name in names if name in self.runners}
+        services = {name: runner.service for name, runner in self.runners.items()}
+        done = {name: anyio.Event() for name in wanted}
+        failures: list[DevenvError] = []
+
+        async def stop_one(name: str, runner: Runner) -> None:
+            try:
+                for user in dependents_of(edges_of(services), [name]):
+                    if user != name and user in done:
+                        await done[user].wait()
+                await runner.stop(_with_grace(runner.service.stop, grace_s))
+                done[name].set()
+                if discard:
+                    await runner.instance.discard()
+            except DevenvError as error:
+                failures.append(error)
+            finally:
+                done[name].set()
+
+        async with anyio.create_task_group() as tasks:
+            for name, runner in wanted.items():
+                tasks.start_soon(stop_one, name, runner)
+        return failures
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether something of the service `name` is there."""
+        runner = self.runners.get(name)
+        return runner is not None and self._is_alive(runner)
+
+    def has_port(self, port: Port) -> bool:
+        """Tell whether a running service of ours has the number of `port`."""
+        return any(port.number in self.port_numbers.get(name, ()) for name in self.runners if self.is_running(name))
+
+    def judge_as(self) -> Self:
+        """Return who we are, with what we started."""
+        instances = [runner.instance for runner in self.runners.values()]
+        processes = {one.process for one in instances if isinstance(one, ProcessInstance) and one.process}
+        containers = {one.container for one in instances if isinstance(one, ContainerInstance) and one.container}
+        project = self.stack.compose.name if self.stack and self.stack.compose else ""
+        return replace(
+            self.tools.itself(),
+            own_processes=frozenset(processes),
+            own_containers=frozenset(containers),
+            compose_project=project,
+        )
+
+    async def refuse_creation(self, name: str) -> str:
+        """Say that an adopted container that was removed cannot be made again without an `up`."""
+        raise HostError(f"cannot make {name} again", why="it was adopted, not created", fix=f"devenv up {name}")
+
+    def forget(self) -> None:
+        """Forget everything: nothing runs any more."""
+        self.runners.clear()
+        self.tools.record.clear()
+        self.stack = None
+
+    def hurry(self) -> None:
+        """Use the hard signal for every stop that is under way or comes."""
+        for runner in self.runners.values():
+            runner.hurry()
+
+    async def keep_record(self) -> None:
+        """Write the run record after each burst of changes, for ever."""
+        while True:
+            bell = self.board.changes()
+            self.save()
+            await bell.wait()
+            await anyio.sleep(SAVE_PAUSE_S)
+
+    def save(self) -> None:
+        """Write the run record now; nothing is written for a stack that never ran anything."""
+        if self.stack is None or not self.board.views:
+            return
+        try:
+            self.tools.record.save(self._record(self.stack))
+        except DevenvError as error:
+            self.board.note(f"{error.what}: {error.why}", level="warning")
+
+    def _record(self, stack: Stack) -> Record:
+        return Record(
+            stack=stack.name,
+            root=stack.root,
+            file=stack.files[0] if stack.files else "",
+            boot=self.tools.boot,
+            compose=replace(stack.compose, model={}) if stack.compose else None,
+            services={name: self._recorded(name, view) for name, view in self.board.views.items()},
+            ports=dict(self.port_numbers),
+            weights=dict(self.weights),
+        )
+
+    def _recorded(self, name: str, view: ServiceView) -> Recorded:
+        runner = self.runners.get(name)
+        instance = runner.instance if runner else None
+        return Recorded(
+            view=view,
+            fingerprint=runner.fingerprint if runner else "",
+            process=instance.process if isinstance(instance, ProcessInstance) else None,
+            log_start=instance.log_start if isinstance(instance, ProcessInstance) else 0,
+            stop=runner.service.stop if runner else Stop(),
+        )
+
+    def _is_alive(self, runner: Runner) -> bool:
+        state = self.board.views[runner.name].state
+        if state in LIVE:
+            return True
+        instance = runner.instance
+        if state is State.FAILED and isinstance(instance, ProcessInstance) and instance.process is not None:
+            return self.tools.processes.is_alive(instance.process)
+        return state is State.FAILED and isinstance(instance, ContainerInstance) and bool(instance.container)
+
+
+Creation = Callable[[str], Awaitable[str]]
+
+
+def view_of(service: Service) -> ServiceView:
+    """Return the view of a service that does not run yet."""
+    return ServiceView(
+        name=service.name,
+        run=service.kind,
+        ports=tuple(port.number for port in service.ports if port.number is not None),
+        url=service_url(service),
+        depends_on=tuple(edge.service for edge in service.depends_on),
+    )
+
+
+def _is_awaited_complete(name: str, services: Iterable[Service]) -> bool:
+    edges: Iterable[Dependency] = (edge for service in services for edge in service.depends_on)
+    return any(edge.service == name and edge.condition is Condition.COMPLETED for edge in edges)
+
+
+def _with_grace(stop: Stop, grace_s: float | None) -> Stop:
+    return stop if grace_s is None else replace(stop, grace_s=grace_s)

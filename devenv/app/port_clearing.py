@@ -1,0 +1,150 @@
+"""Frees the ports that an `up` needs, all in one look, before anything starts.
+
+Observes, lets `domain.conflicts` decide, then ends what may be ended and waits until each port can truly be bound.
+Must not decide whose a holder is. Invariant: while one conflict is refused, nothing is stopped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import anyio
+
+from devenv.app.crew import Crew
+from devenv.domain.conflict_words import describe_holder, to_error
+from devenv.domain.conflicts import Conflict, Consent, detect_respawn, find_conflicts, resolve
+from devenv.domain.errors import PortHeld
+from devenv.domain.model import Port, Service, Stop
+from devenv.domain.ownership import Ownership
+from devenv.domain.port_numbers import assign_ports
+
+FREE_DEADLINE_S = 5.0
+
+
+class PortsRefused(PortHeld):
+    """Ports are held and nobody agreed to end their holders; carries the conflicts for the prompt."""
+
+    def __init__(self, error: PortHeld, conflicts: tuple[Conflict, ...]) -> None:
+        super().__init__(error.what, why=error.why, fix=error.fix, details=error.details)
+        self.conflicts = conflicts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """The services with their final ports."""
+
+    services: Mapping[str, Service]
+    moved: tuple[str, ...] = ()
+
+
+async def clear_ports(
+    crew: Crew, services: Mapping[str, Service], starting: tuple[str, ...], consent: Consent, *, dry_run: bool = False
+) -> Cleared:
+    """Return `services` with numbers for all ports, after freeing those of the ones that are `starting`.
+
+    Raises PortsRefused with every conflict that nobody agreed to solve.
+    """
+    numbered = _number(crew, services)
+    wanted = {name: numbered[name].ports for name in starting if numbered[name].ports}
+    if not wanted:
+        return Cleared(services=numbered)
+    places = [(port.number, port.transport) for ports in wanted.values() for port in ports if port.number]
+    holders = await crew.tools.ports.holders(places)
+    conflicts = find_conflicts(wanted, holders, context=crew.judge_as())
+    resolution = resolve(conflicts, consent=consent)
+    if resolution.refused:
+        raise PortsRefused(to_error(resolution.refused), resolution.refused)
+    if dry_run:
+        return Cleared(services=numbered)
+    await _end_own(crew, wanted)
+    for conflict in resolution.stopping:
+        await _end_holder(crew, conflict)
+    moved = _move(crew, numbered, wanted, resolution.move)
+    return Cleared(services=moved, moved=tuple(name for name, _ in resolution.move))
+
+
+def _number(crew: Crew, services: Mapping[str, Service]) -> dict[str, Service]:
+    """Give `auto` ports their numbers; a service that runs keeps the ones it has."""
+    assigned = assign_ports(
+        {name: service.ports for name, service in services.items()},
+        sticky=crew.port_numbers,
+        is_free=lambda port: crew.has_port(port) or crew.tools.ports.is_bindable(port),
+        spread=crew.key,
+    )
+    numbered = {}
+    for name, service in services.items():
+        ports = assigned[name]
+        earlier = crew.port_numbers.get(name, ())
+        if crew.is_running(name) and len(earlier) == len(ports):
+            ports = tuple(replace(port, number=number) for port, number in zip(ports, earlier, strict=True))
+        numbered[name] = replace(service, ports=ports)
+    return numbered
+
+
+def _move(
+    crew: Crew,
+    services: dict[str, Service],
+    wanted: Mapping[str, tuple[Port, ...]],
+    moving: tuple[tuple[str, Port], ...],
+) -> dict[str, Service]:
+    if not moving:
+        return services
+    everything = {name: service.ports for name, service in services.items()}
+    assigned = assign_ports(
+        everything,
+        move=moving,
+        sticky=crew.port_numbers,
+        is_free=crew.tools.ports.is_bindable,
+        spread=crew.key,
+    )
+    for name, port in moving:
+        position = wanted[name].index(port)
+        crew.board.note(
+            f"{name} moves from port {port.number} to {assigned[name][position].number}: its own is held",
+            level="warning",
+            service=name,
+        )
+    return {name: replace(service, ports=assigned[name]) for name, service in services.items()}
+
+
+async def _end_own(crew: Crew, wanted: Mapping[str, tuple[Port, ...]]) -> None:
+    """End what an earlier life of this very stack left behind, by the marker that it carries."""
+    marked = crew.tools.processes.find_marked()
+    for name in wanted:
+        if name in marked and not crew.is_running(name):
+            await crew.tools.processes.stop_tree(marked[name], name, Stop())
+
+
+async def _end_holder(crew: Crew, conflict: Conflict) -> None:
+    holder = conflict.holder
+    line = describe_holder(holder, conflict.ownership)
+    leftover = conflict.ownership is Ownership.LEFTOVER
+    why = "left over from earlier work in this project" if leftover else "as agreed"
+    crew.board.note(f"port {conflict.port.number}: stopping {line} ({why})", service=conflict.service)
+    if holder.container is not None:
+        await crew.tools.stop_container(holder.container.id)
+    elif holder.process is not None:
+        await crew.tools.stop_foreign(holder.process.id, 10.0)
+    if not await _wait_free(crew, conflict.port):
+        again = await crew.tools.ports.holders([(conflict.port.number or 0, conflict.port.transport)])
+        parent = detect_respawn(holder, again)
+        why = (
+            f"{parent} started it again"
+            if parent
+            else "it is still held by " + ", ".join(describe_holder(one, conflict.ownership) for one in again)
+        )
+        raise PortHeld(
+            f"cannot free port {conflict.port.number} for {conflict.service}",
+            why=f"{line} was stopped, but {why}",
+            fix=f"devenv ports {conflict.port.number}",
+        )
+
+
+async def _wait_free(crew: Crew, port: Port) -> bool:
+    """Wait until `port` can be bound. The system has no event for this, so it is asked again and again."""
+    pause_s = 0.005
+    with anyio.move_on_after(FREE_DEADLINE_S):
+        while not crew.tools.ports.is_bindable(port):
+            await anyio.sleep(pause_s)
+            pause_s = min(0.1, pause_s * 1.5)
+        return True
+    return False

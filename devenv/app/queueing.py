@@ -1,0 +1,54 @@
+"""Lets a few starts run at once, the most urgent first.
+
+Owns nothing but the queue. Invariant: of those that wait, the one with the highest priority goes next; equal ones
+go in the order in which they came.
+"""
+
+import heapq
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+
+import anyio
+
+
+class StartQueue:
+    """A limiter of `width` places, given out by priority."""
+
+    def __init__(self, width: int) -> None:
+        self._free = width
+        self._order = count()
+        self._waiting: list[tuple[float, int, anyio.Event]] = []
+
+    @asynccontextmanager
+    async def turn(self, priority: float) -> AsyncIterator[None]:
+        """Wait for a place, hold it, pass it on."""
+        await self._acquire(priority)
+        try:
+            yield
+        finally:
+            self._release()
+
+    async def _acquire(self, priority: float) -> None:
+        if self._free > 0:
+            self._free -= 1
+            return
+        granted = anyio.Event()
+        entry = (-priority, next(self._order), granted)
+        heapq.heappush(self._waiting, entry)
+        try:
+            await granted.wait()
+        except BaseException:
+            # Cancelled: leave the queue, or hand on the place that was given in the meantime.
+            if granted.is_set():
+                self._release()
+            else:
+                self._waiting.remove(entry)
+                heapq.heapify(self._waiting)
+            raise
+
+    def _release(self) -> None:
+        if self._waiting:
+            heapq.heappop(self._waiting)[2].set()
+        else:
+            self._free += 1

@@ -1,0 +1,44 @@
+"""What a client may ask for, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How to read the configuration: where from, and with which of the user's own settings.
+
+    `environment` is that of the command that asks, never the daemon's.
+    """
+
+    directory: str
+    file: str | None = None
+    project: str | None = None
+    profiles: tuple[str, ...] = ()
+    engine: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpRequest:
+    """An `up`. `decisions` are the answers to a port's prompt: holder key -> stop | move | fail."""
+
+    reading: Reading
+    services: tuple[str, ...] = ()
+    no_deps: bool = False
+    build: bool = False
+    force_recreate: bool = False
+    dry_run: bool = False
+    rollback: bool = False
+    free_ports: bool = False
+    timeout_s: float | None = None
+    decisions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownRequest:
+    """A `down` of everything, or a `stop` of some services. `grace_s` overrides every service's own."""
+
+    services: tuple[str, ...] = ()
+    volumes: bool = False
+    grace_s: float | None = None

@@ -1,0 +1,268 @@
+"""The life of one service, as one task.
+
+Waits for dependencies, starts, passes the gate, watches, starts again after a failure. The only caller of
+`Board.move` for its service. Must not know kinds of services (that is `instances`) or what else is asked of the
+stack (that is `supervisor`). Invariant: when `run` has returned, nothing of this object runs any more, though the
+service's own process may (it failed its gate and stays up for a look).
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import anyio
+
+from devenv.app.board import Board
+from devenv.app.gate import GateFailure, default_stages, pass_gate, watch_gate
+from devenv.app.instances import Instance
+from devenv.app.queueing import StartQueue
+from devenv.domain.diagnosis import describe_end, diagnose_end
+from devenv.domain.errors import DevenvError, NotReady, StopFailed
+from devenv.domain.graph import Passage, passage
+from devenv.domain.lifecycle import CALM_S, LIVE, State, Trigger, after_end, backoff_s
+from devenv.domain.model import ContainerRun, Dependency, Service, Stop
+
+SETTLE_S = 0.1
+"""A process that nothing can be asked of counts as ready when it is still alive after this long."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Runner:
+    """Runs `service` as `instance`. `dependencies` are those edges whose other end takes part."""
+
+    service: Service
+    instance: Instance
+    dependencies: tuple[Dependency, ...]
+    board: Board
+    queue: StartQueue | None = None
+    priority: float = 0.0
+    completes: bool = False
+    explain: Callable[[Service, DevenvError], Awaitable[DevenvError]] | None = None
+    failure: DevenvError | None = None
+    fingerprint: str = ""
+    _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _finished: anyio.Event = field(default_factory=anyio.Event)
+    _hurry: anyio.Event = field(default_factory=anyio.Event)
+    _began: float = 0.0
+    _was_ready: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the service's name."""
+        return self.service.name
+
+    async def run(self, *, adopted: bool = False) -> None:
+        """Live until the service has ended for good, failed, or `stop` was called."""
+        try:
+            with self._scope:
+                try:
+                    await self._live(adopted=adopted)
+                except DevenvError as error:
+                    await self._fail(error)
+        finally:
+            self._finished.set()
+
+    async def stop(self, stop: Stop | None = None) -> None:
+        """End the service's life and what runs of it. Raises StopFailed where something survives."""
+        self._scope.cancel()
+        await self._finished.wait()
+        state = self.board.views[self.name].state
+        if state in LIVE | {State.WAITING, State.FAILED}:
+            self.board.move(self.name, Trigger.STOP)
+        elif state is not State.STOPPING and state is not State.COMPLETED:
+            return
+        else:
+            self.board.move(self.name, Trigger.STOP)
+        try:
+            await self._end(stop or self.service.stop)
+        except StopFailed as error:
+            self.failure = error
+            self.board.move(self.name, Trigger.FAIL, detail=error.why)
+            raise
+        self.board.move(self.name, Trigger.GONE, pid=None, health="", detail="")
+
+    def hurry(self) -> None:
+        """Use the hard signal now, also for a stop that is under way."""
+        self._hurry.set()
+
+    def waits_for(self) -> tuple[str, ...]:
+        """Return the dependencies that must still be met."""
+        return tuple(edge.service for edge in self.dependencies if self._passage(edge) is not Passage.OPEN)
+
+    async def _live(self, *, adopted: bool) -> None:
+        failures = 0
+        if not adopted:
+            self.board.move(self.name, Trigger.QUEUE, detail="", tail=(), exit_code=None, ready_after_s=None)
+            await self._wait_for_dependencies()
+        while True:
+            if adopted:
+                self.board.put(self.instance.describe(self.board.views[self.name]))
+                self.board.move(self.name, Trigger.ADOPT)
+                self._began, adopted = anyio.current_time(), False
+            else:
+                await self._start()
+            exit_code = await self._watch()
+            if exit_code is _GATE_FAILED:
+                return
+            lived_s = anyio.current_time() - self._began
+            failures = 1 if self._was_ready and lived_s >= CALM_S else failures + 1
+            if not await self._survive(exit_code, lived_s, failures):
+                return
+
+    async def _start(self) -> None:
+        await self.instance.prepare()
+        async with self._turn():
+            self.board.move(self.name, Trigger.START, detail="")
+            self._began = anyio.current_time()
+            with anyio.CancelScope(shield=True):
+                await self.instance.start()
+        view = self.instance.describe(self.board.views[self.name])
+        self.board.move(
+            self.name, Trigger.STARTED, pid=view.pid, started=view.started, container=view.container, log=view.log
+        )
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self.queue is None else self.queue.turn(self.priority)
+
+    async def _watch(self) -> "int | None | _GateFailed":
+        """Pass the gate and watch until the instance ends; return its exit status."""
+        ended: list[int | _GateFailed | None] = []
+
+        async def watch_end() -> None:
+            ended.append(await self.instance.wait_end())
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch_end)
+            if self.completes:
+                await anyio.sleep_forever()
+            failure = await self._pass_gate()
+            if failure is None:
+                await self._watch_health()
+            elif not ended:
+                self.failure = failure
+                tail = await self.instance.tail()
+                self.board.move(self.name, Trigger.FAIL, detail=failure.why, tail=tail)
+                ended.append(_GATE_FAILED)
+            tasks.cancel_scope.cancel()
+        return ended[0]
+
+    async def _pass_gate(self) -> DevenvError | None:
+        target = await self.instance.target()
+        stages = default_stages(self.service, has_health_test=bool(target.health_test))
+        if not stages and not isinstance(self.service.run, ContainerRun):
+            await anyio.sleep(SETTLE_S)
+        outcome = await pass_gate(
+            stages,
+            target,
+            timeout_s=self.service.ready_timeout_s,
+            owner_problem=self.instance.owner_problem,
+            on_reason=lambda reason: self.board.amend(self.name, detail=reason),
+        )
+        if isinstance(outcome, GateFailure):
+            return NotReady(
+                f"cannot call {self.name} ready",
+                why=outcome.reason,
+                fix=f"devenv logs {self.name}",
+                details=await self.instance.tail(),
+            )
+        self._was_ready = True
+        self.board.move(
+            self.name, Trigger.PASS, detail="", health="healthy", ready_after_s=anyio.current_time() - self._began
+        )
+        return None
+
+    async def _watch_health(self) -> None:
+        target = await self.instance.target()
+        stages = default_stages(self.service, has_health_test=bool(target.health_test))
+        async for reason in watch_gate(stages, target, owner_problem=self.instance.owner_problem):
+            if reason is not None:
+                self.board.move(self.name, Trigger.SICKEN, detail=reason, health="unhealthy")
+            else:
+                self.board.move(self.name, Trigger.PASS, detail="", health="healthy")
+        await anyio.sleep_forever()
+
+    async def _survive(self, exit_code: "int | None | _GateFailed", lived_s: float, failures: int) -> bool:
+        """Act on an end; return whether the service starts again."""
+        assert not isinstance(exit_code, _GateFailed)
+        idle = isinstance(self.service.run, ContainerRun) and not self.service.ports and not self.service.probes
+        trigger = after_end(
+            completes=self.completes or (idle and exit_code == 0),
+            exit_code=exit_code,
+            was_ready=self._was_ready,
+            restart=self.service.restart,
+            failures=failures,
+        )
+        facts: dict[str, object] = {"exit_code": exit_code, "health": "", "pid": None}
+        if trigger is Trigger.FAIL:
+            raise await self._diagnose(exit_code, lived_s, failures)
+        if trigger is not Trigger.RETRY:
+            detail = "" if trigger is Trigger.COMPLETE else describe_end(exit_code)
+            self.board.move(self.name, trigger, detail=detail, ready_after_s=lived_s, **facts)
+            return False
+        pause_s = backoff_s(failures)
+        restarts = self.board.views[self.name].restarts + 1
+        detail = f"{describe_end(exit_code)}; starts again in {pause_s:g} s"
+        self.board.move(self.name, Trigger.RETRY, detail=detail, restarts=restarts, **facts)
+        await anyio.sleep(pause_s)
+        return True
+
+    async def _diagnose(self, exit_code: int | None, lived_s: float, failures: int) -> DevenvError:
+        tail = await self.instance.tail()
+        self.board.amend(self.name, exit_code=exit_code, pid=None)
+        error = diagnose_end(self.service, exit_code=exit_code, after_s=lived_s, tail=tail, was_ready=self._was_ready)
+        if failures > 1:
+            error.why += f", {failures} times in a row"
+        return error
+
+    async def _fail(self, error: DevenvError) -> None:
+        if self.explain is not None:
+            error = await self.explain(self.service, error)
+        self.failure = error
+        self.board.move(self.name, Trigger.FAIL, detail=error.why, health="", tail=error.details)
+
+    async def _end(self, stop: Stop) -> None:
+        """Stop the instance; `hurry` turns a gentle stop into a hard one."""
+        hard = Stop(signal="KILL", grace_s=0.0)
+        done = False
+
+        async def watch_hurry() -> None:
+            await self._hurry.wait()
+            gentle.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as gentle:
+                tasks.start_soon(watch_hurry)
+                await self.instance.stop(hard if self._hurry.is_set() else stop)
+                done = True
+            if not done:
+                await self.instance.stop(hard)
+            tasks.cancel_scope.cancel()
+
+    async def _wait_for_dependencies(self) -> None:
+        while True:
+            bell = self.board.changes()
+            passages = {edge.service: self._passage(edge) for edge in self.dependencies}
+            waits = [name for name, met in passages.items() if met is not Passage.OPEN]
+            if not waits:
+                return
+            blocked = [name for name in waits if passages[name] is Passage.BLOCKED]
+            self.board.amend(self.name, detail=_waiting_detail(waits, blocked))
+            await bell.wait()
+
+    def _passage(self, edge: Dependency) -> Passage:
+        view = self.board.views.get(edge.service)
+        return passage(edge, view.state) if view is not None else Passage.OPEN
+
+
+class _GateFailed:
+    """The mark of an end that was no end: the gate was not passed, and the instance stays up for a look."""
+
+
+_GATE_FAILED = _GateFailed()
+
+
+def _waiting_detail(waits: list[str], blocked: list[str]) -> str:
+    if blocked:
+        return f"waits for {', '.join(blocked)}, which did not get ready"
+    return f"waits for {', '.join(waits)}"

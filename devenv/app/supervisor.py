@@ -1,0 +1,233 @@
+"""Runs the operations of one stack, one at a time.
+
+Owns the crew for the daemon's life. Must not know HTTP, terminals or how anything is started. Invariant: at most one
+operation changes the stack; a second `up` waits for the first, a `down` ends it.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+import anyio
+
+from devenv.app.adoption import adopt
+from devenv.app.board import Board
+from devenv.app.bring_up import BringUp
+from devenv.app.bus import Bus
+from devenv.app.crew import Crew, Toolbox
+from devenv.app.port_clearing import PortsRefused
+from devenv.app.requests import DownRequest, Reading, UpRequest
+from devenv.app.take_down import TakeDown
+from devenv.domain.conflict_words import describe_conflict
+from devenv.domain.conflicts import Consent, can_ask, holder_key
+from devenv.domain.errors import DevenvError, Interrupted, StopFailed, UsageError, to_fields
+from devenv.domain.events import OperationEnded, OperationStarted, Snapshot
+from devenv.domain.model import ProcessRun, TaskRun
+from devenv.domain.surroundings import addresses, surround
+
+
+@dataclass(slots=True, kw_only=True)
+class Operation:
+    """Something that was asked for. `scope` ends it early; `ended` is set with its result published."""
+
+    id: str
+    verb: str
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    reason: str = "interrupted"
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """How an operation went."""
+
+    failures: list[DevenvError] = field(default_factory=list)
+    summary: dict[str, object] = field(default_factory=dict)
+    conflicts: list[dict[str, object]] = field(default_factory=list)
+
+
+class Supervisor:
+    """The stack's one owner."""
+
+    def __init__(self, *, key: str, tools: Toolbox, report_bug: Callable[[BaseException], str]) -> None:
+        self.bus = Bus()
+        self.operations: dict[str, Operation] = {}
+        self._key = key
+        self._tools = tools
+        self._report_bug = report_bug
+        self._ids = count(1)
+        self._lock = anyio.Lock()
+        self._crew: Crew | None = None
+
+    @asynccontextmanager
+    async def serve(self, reading: Reading) -> AsyncIterator[None]:
+        """Adopt what runs, then keep record and logs while the body runs; services outlive it."""
+        async with anyio.create_task_group() as tasks:
+            self._crew = Crew(key=self._key, tools=self._tools, board=Board(self.bus), tasks=tasks)
+            await adopt(self._crew, reading)
+            tasks.start_soon(self._crew.keep_record)
+            tasks.start_soon(self._tools.logs.tend)
+            yield
+            self._crew.save()
+            tasks.cancel_scope.cancel()
+
+    @property
+    def crew(self) -> Crew:
+        """Return the crew; there is one while `serve` runs."""
+        assert self._crew is not None
+        return self._crew
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing runs and nothing is being done."""
+        return not self.operations and self.crew.is_idle
+
+    def snapshot(self) -> Snapshot:
+        """Return the state of every service now."""
+        stack = self.crew.stack
+        return Snapshot(stack=stack.name if stack else "", seq=self.bus.seq, services=dict(self.crew.board.views))
+
+    def begin_up(self, request: UpRequest) -> Operation:
+        """Start an `up`; follow its events to learn how it goes."""
+        return self._begin("up", lambda operation: self._up(operation, request))
+
+    def begin_down(self, request: DownRequest) -> Operation:
+        """Start a `down` or `stop`; an `up` that is under way is ended first."""
+        if not request.services:
+            for other in self.operations.values():
+                other.reason = "`devenv down` was asked for meanwhile"
+                other.scope.cancel()
+        return self._begin("stop" if request.services else "down", lambda _: self._down(request))
+
+    def cancel(self, operation: str, *, now: bool) -> None:
+        """End an operation: what an `up` started is stopped; with `now` by the hard signal."""
+        found = self.operations.get(operation)
+        if found is None:
+            return
+        if now:
+            self.crew.hurry()
+        found.scope.cancel()
+
+    async def describe_place(self, service: str | None, reading: Reading) -> dict[str, object]:
+        """Return where a command beside `service` runs: its environment, folder and container.
+
+        Without a service: the stack's own environment with every service's address, in the stack's folder.
+        """
+        stack = self.crew.stack or await self._tools.load(reading)
+        running = {name: runner.service for name, runner in self.crew.runners.items()}
+        if service is None:
+            return {
+                "environment": {**stack.environment, **addresses(running)},
+                "working_dir": stack.root,
+                "container": "",
+            }
+        found = running.get(service) or stack.services.get(service)
+        if found is None:
+            why = f"the services are {', '.join({**stack.services, **running})}"
+            raise UsageError(f"cannot find the service {service}", why=why, fix="devenv status")
+        view = self.crew.board.views.get(service)
+        folder = found.run.working_dir if isinstance(found.run, ProcessRun | TaskRun) else stack.root
+        return {
+            "environment": surround(found, {**stack.services, **running}, stack.environment)
+            if service in running
+            else {},
+            "working_dir": folder,
+            "container": view.container if view else "",
+        }
+
+    def _begin(self, verb: str, body: Callable[[Operation], Awaitable[Outcome]]) -> Operation:
+        operation = Operation(id=f"{verb}-{next(self._ids)}", verb=verb)
+        busy = [other.verb for other in self.operations.values()]
+        self.operations[operation.id] = operation
+        if busy and verb == "up":
+            self.crew.board.note(f"`devenv {busy[0]}` is under way: following it")
+        self.crew.tasks.start_soon(self._conduct, operation, body)
+        return operation
+
+    async def _conduct(self, operation: Operation, body: Callable[[Operation], Awaitable[Outcome]]) -> None:
+        """Run an operation under the lock and publish how it ended, whatever happens."""
+        began = time.monotonic()
+        outcome = Outcome()
+        try:
+            async with self._lock:
+                self.bus.publish(OperationStarted(operation=operation.id, verb=operation.verb))
+                outcome = await body(operation)
+        except DevenvError as error:
+            outcome = Outcome(failures=[error])
+        except Exception as error:  # noqa: BLE001 - the boundary: a bug ends the operation, not the daemon
+            outcome = Outcome(failures=[DevenvError("a bug in devenv", why=repr(error), fix=self._report_bug(error))])
+        finally:
+            self.operations.pop(operation.id, None)
+            self.crew.save()
+            self._publish_end(operation, outcome, time.monotonic() - began)
+            operation.ended.set()
+
+    def _publish_end(self, operation: Operation, outcome: Outcome, elapsed_s: float) -> None:
+        fields = [to_fields(error) for error in outcome.failures]
+        if outcome.conflicts:
+            fields[0]["conflicts"] = outcome.conflicts
+        status = outcome.failures[0].exit_status if outcome.failures else 0
+        self.bus.publish(
+            OperationEnded(
+                operation=operation.id,
+                verb=operation.verb,
+                status=status,
+                elapsed_s=elapsed_s,
+                failures=tuple(fields),
+                summary=outcome.summary,
+            )
+        )
+
+    async def _up(self, operation: Operation, request: UpRequest) -> Outcome:
+        bring_up = BringUp(crew=self.crew, request=request)
+        outcome = Outcome()
+        with operation.scope:
+            await _run_up(bring_up, outcome)
+        outcome.summary = {
+            "services": list(bring_up.wanted),
+            "steps": [{"service": step.service, "action": step.action, "why": step.why} for step in bring_up.steps],
+        }
+        if operation.scope.cancelled_caught:
+            outcome.failures = [Interrupted("interrupted", why=operation.reason, fix="devenv up")]
+        if operation.scope.cancelled_caught or (outcome.failures and request.rollback):
+            outcome.failures += await self._roll_back(bring_up)
+        return outcome
+
+    async def _roll_back(self, bring_up: BringUp) -> list[DevenvError]:
+        with anyio.CancelScope(shield=True):
+            return await self.crew.stop(bring_up.launched, discard=True)
+
+    async def _down(self, request: DownRequest) -> Outcome:
+        take_down = TakeDown(crew=self.crew, request=request)
+        failures = await take_down.run()
+        survived = any(isinstance(error, StopFailed) for error in failures)
+        if not request.services and not survived:
+            self.crew.forget()
+        return Outcome(failures=failures, summary=take_down.summary)
+
+
+async def _run_up(bring_up: BringUp, outcome: Outcome) -> None:
+    try:
+        outcome.failures = await bring_up.run()
+    except PortsRefused as error:
+        outcome.failures, outcome.conflicts = [error], _ask_about(error, bring_up.request)
+    except DevenvError as error:
+        outcome.failures = [error]
+
+
+def _ask_about(error: PortsRefused, request: UpRequest) -> list[dict[str, object]]:
+    """Return the conflicts in a form that a prompt can show and answer."""
+    consent = Consent(free_ports=request.free_ports)
+    return [
+        {
+            "key": holder_key(conflict.holder),
+            "service": conflict.service,
+            "port": conflict.port.number,
+            "text": describe_conflict(conflict),
+            "ownership": str(conflict.ownership),
+            "can_ask": can_ask(conflict, consent),
+        }
+        for conflict in error.conflicts
+    ]

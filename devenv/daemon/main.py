@@ -1,0 +1,134 @@
+"""The daemon: one process a stack, behind one socket.
+
+Takes the lock, listens, says so, and only then loads what is heavy. Must not know services. Invariant: whoever holds
+the lock owns the socket file; a stale one is replaced, never a reason to fail.
+"""
+
+import json
+import os
+import platform
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from devenv import __version__
+from devenv.adapters.state import Lock, StatePaths, locate
+from devenv.daemon.spawn import BUSY, READY
+
+LINGER_S = 2.0
+"""A daemon with nothing to do ends after this long, so that a next command finds it or starts a fresh one."""
+
+
+def main() -> None:
+    """Run until nothing is left to do, or until told to end; services outlive us."""
+    start: dict[str, Any] = json.loads(sys.argv[1])
+    paths = locate(start["root"], start["project"], environ=os.environ)
+    paths.create()
+    lock = Lock(paths.lock)
+    if not lock.acquire():
+        os.write(start["ready_fd"], BUSY)
+        return
+    listener = _listen(paths)
+    os.write(start["ready_fd"], READY)
+    os.close(start["ready_fd"])
+    try:
+        _serve(paths, listener, start)
+    finally:
+        with suppress(FileNotFoundError):
+            paths.socket.unlink()
+        listener.close()
+        lock.release()
+
+
+def _listen(paths: StatePaths) -> socket.socket:
+    """Listen on the stack's socket, which only this user can reach."""
+    with suppress(FileNotFoundError):
+        paths.socket.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(paths.socket))
+    finally:
+        os.umask(mask)
+    listener.listen(64)
+    return listener
+
+
+def _serve(paths: StatePaths, listener: socket.socket, start: Mapping[str, Any]) -> None:
+    import anyio  # noqa: PLC0415 - the socket listens before anything heavy is loaded
+
+    anyio.run(_run, paths, listener, start)
+
+
+async def _run(paths: StatePaths, listener: socket.socket, start: Mapping[str, Any]) -> None:
+    import anyio  # noqa: PLC0415
+
+    from devenv.app.requests import Reading  # noqa: PLC0415
+    from devenv.app.supervisor import Supervisor  # noqa: PLC0415
+    from devenv.daemon.wiring import build  # noqa: PLC0415
+
+    reading = Reading(**{**start["reading"], "profiles": tuple(start["reading"]["profiles"])})
+    tools = build(paths, reading)
+    supervisor = Supervisor(key=paths.key, tools=tools, report_bug=lambda error: write_crash_file(paths.crash, error))
+    async with supervisor.serve(reading), anyio.create_task_group() as tasks:
+        tasks.start_soon(_end_on_signal, tasks.cancel_scope)
+        tasks.start_soon(_end_when_idle, supervisor, tasks.cancel_scope)
+        await _serve_api(supervisor, listener)
+
+
+async def _serve_api(supervisor: Any, listener: socket.socket) -> None:
+    from contextlib import nullcontext  # noqa: PLC0415
+
+    import uvicorn  # noqa: PLC0415
+
+    from devenv.api.server import make_app  # noqa: PLC0415
+
+    class Server(uvicorn.Server):
+        def capture_signals(self) -> Any:
+            """Leave signals to us."""
+            return nullcontext()
+
+    config = uvicorn.Config(
+        make_app(supervisor), log_config=None, access_log=False, lifespan="off", ws="none", http="h11", loop="asyncio"
+    )
+    await Server(config).serve(sockets=[listener])
+
+
+async def _end_on_signal(scope: Any) -> None:
+    import anyio  # noqa: PLC0415
+
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for _ in signals:
+            scope.cancel()
+            return
+
+
+async def _end_when_idle(supervisor: Any, scope: Any) -> None:
+    import anyio  # noqa: PLC0415
+
+    while True:
+        bell = supervisor.crew.board.changes()
+        if not supervisor.is_idle:
+            with anyio.move_on_after(LINGER_S):
+                await bell.wait()
+            continue
+        seen = supervisor.bus.seq
+        await anyio.sleep(LINGER_S)
+        if supervisor.is_idle and supervisor.bus.seq == seen:
+            scope.cancel()
+            return
+
+
+def write_crash_file(folder: Path, error: BaseException) -> str:
+    """Write what a bug report needs; return the command that shows it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
+    head = f"devenv {__version__}\npython {platform.python_version()}\nsystem {platform.platform()}\n\n"
+    path.write_text(head + "".join(traceback.format_exception(error)))
+    return f"less {path}"

@@ -1,0 +1,56 @@
+"""What an early end means, read from exit status and last lines.
+
+Pure. Invariant: every answer names the service, the values seen and one command.
+"""
+
+import re
+
+from devenv.domain.errors import DevenvError, PortHeld, StartFailed
+from devenv.domain.model import ContainerRun, ProcessRun, Service, TaskRun
+
+_TAKEN = re.compile(r"address already in use|EADDRINUSE|port \d+ is (already )?in use", re.IGNORECASE)
+_NOT_FOUND = re.compile(r"(?P<name>[\w./+-]+): (command )?not found|No module named '?(?P<module>[\w.]+)")
+
+
+def diagnose_end(
+    service: Service, *, exit_code: int | None, after_s: float, tail: tuple[str, ...], was_ready: bool = False
+) -> DevenvError:
+    """Return the error for a service that ended though it should run, or for a task that failed."""
+    verb = "complete" if isinstance(service.run, TaskRun) else "keep up" if was_ready else "start"
+    what = f"cannot {verb} {service.name}"
+    ended = f"`{shown_command(service)}` {describe_end(exit_code)} after {after_s:.1f} s"
+    text = "\n".join(tail)
+    if _TAKEN.search(text) and service.ports:
+        numbers = ", ".join(str(port.number) for port in service.ports)
+        why = f"{ended}: port {numbers} was taken between the check and the start"
+        return PortHeld(what, why=why, fix=f"devenv ports {service.ports[0].number}", details=tail)
+    found = _NOT_FOUND.search(text)
+    if exit_code == 127 and found and found["name"]:
+        fix = f"install {found['name']}, or activate the environment that has it, then: devenv up {service.name}"
+        return StartFailed(what, why=f"{ended}: {found['name']} is not on PATH", fix=fix, details=tail)
+    if found and found["module"]:
+        fix = f"install {found['module']}, or activate the environment that has it, then: devenv up {service.name}"
+        return StartFailed(what, why=f"{ended}: Python has no module {found['module']}", fix=fix, details=tail)
+    return StartFailed(what, why=ended, fix=f"devenv logs {service.name}", details=tail)
+
+
+def describe_end(exit_code: int | None) -> str:
+    """Return how something ended: `exited with status 1`, `was ended by signal 9`."""
+    if exit_code is None:
+        return "ended while nobody watched"
+    if exit_code < 0:
+        return f"was ended by signal {-exit_code}"
+    if exit_code == 137:
+        return "exited with status 137 (killed: by hand, or out of memory)"
+    return f"exited with status {exit_code}"
+
+
+def shown_command(service: Service) -> str:
+    """Return what runs, as the user wrote it."""
+    match service.run:
+        case ProcessRun(argv=argv) | TaskRun(argv=argv):
+            return argv[2] if argv[:2] == ("/bin/sh", "-c") else " ".join(argv)
+        case ContainerRun(image=image):
+            return f"container {image}"
+        case external:
+            return external.url
