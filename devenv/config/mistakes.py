@@ -1,0 +1,68 @@
+"""Turns what the schema found into plain sentences.
+
+Must not import the schema's library: it sees its findings as mappings. Invariant: no word of that library is shown.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from devenv.config.problems import suggest
+from devenv.config.values import say
+
+Loc = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """What is wrong at `loc`; `at_key` says that the key itself is meant."""
+
+    loc: Loc
+    message: str
+    hint: str = ""
+    at_key: bool = False
+
+
+def explain(error: Mapping[str, object], known: Iterable[str]) -> Mistake:
+    """Return one finding in words; `known` are the keys that the innermost mapping may have."""
+    loc: Loc = error["loc"]  # type: ignore[assignment]
+    kind = str(error["type"])
+    if kind == "extra_forbidden":
+        return unknown_key(loc, known)
+    if kind == "value_error":
+        context = error["ctx"]
+        assert isinstance(context, Mapping)
+        return Mistake(loc=loc, message=str(context["error"]))
+    if kind == "missing":
+        return Mistake(loc=loc[:-1], message=f'needs "{loc[-1]}"')
+    wanted = _WANTED.get(kind)
+    if wanted:
+        return Mistake(loc=loc, message=f"must be {wanted}, not {say(error['input'])}")
+    return Mistake(loc=loc, message=str(error["msg"]).lower())
+
+
+def unknown_key(loc: Loc, known: Iterable[str]) -> Mistake:
+    """Return the mistake of a key that nobody knows."""
+    keys = sorted(known)
+    hint = suggest(str(loc[-1]), keys) or f"known here: {', '.join(keys)}"
+    return Mistake(loc=loc, message=f'the key "{loc[-1]}" is unknown', hint=hint, at_key=True)
+
+
+_NUMBER = "a number"
+_MAPPING = "a mapping of keys to values"
+_WANTED = {
+    "string_type": "text",
+    "int_type": _NUMBER,
+    "int_parsing": _NUMBER,
+    "int_from_float": "a whole number",
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": _MAPPING,
+    "mapping_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dataclass_type": _MAPPING,
+}

@@ -1,0 +1,277 @@
+"""The keys of services.yaml as input models, and their JSON Schema for editors.
+
+The only module that imports pydantic. It must not know files: it turns plain data into inputs and says what is wrong by
+path. Invariant: `read_keys` leaves out what is wrong and reads the rest, so that one mistake hides no other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from devenv import probes
+from devenv.config import values
+from devenv.config.mistakes import Mistake, explain, unknown_key
+from devenv.config.port_values import read_ports
+from devenv.domain.model import Condition, EngineChoice, Port, Restart
+from devenv.domain.probe import Probe
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_TEXT = {"type": ["string", "number", "boolean"]}
+_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_DURATION = {"type": ["string", "number"], "examples": ["30s", "1m30s", "500ms"]}
+_COMMAND = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": _TEXT, "minItems": 1}]}
+_ENVIRONMENT = {
+    "anyOf": [
+        {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+}
+
+
+class Input(BaseModel):
+    """What all input models share: unknown keys are refused, every value goes through `values`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Texts = Annotated[
+    tuple[Annotated[str, PlainValidator(values.read_filled)], ...],
+    BeforeValidator(values.list_one),
+    WithJsonSchema(_TEXTS),
+]
+Flag = Annotated[bool, PlainValidator(values.read_flag), WithJsonSchema({"type": "boolean"})]
+Duration = Annotated[float, PlainValidator(values.read_duration), WithJsonSchema(_DURATION)]
+Argv = Annotated[tuple[str, ...], PlainValidator(values.read_argv), WithJsonSchema(_COMMAND)]
+Variables = Annotated[dict[str, str | None], PlainValidator(values.read_variables), WithJsonSchema(_ENVIRONMENT)]
+ConditionWord = Annotated[
+    Condition, PlainValidator(values.read_condition), WithJsonSchema({"enum": list(values.CONDITIONS)})
+]
+
+
+class StopInput(Input):
+    """`stop:` how a service is ended."""
+
+    signal: Annotated[
+        str,
+        PlainValidator(values.read_signal),
+        WithJsonSchema({"enum": [*values.SIGNALS, *(f"SIG{s}" for s in values.SIGNALS)]}),
+    ] = Field("TERM", description="The gentle signal that is sent first.")
+    grace: Duration = Field(10.0, description="How long the service has to end before it is killed.")
+    command: Argv | None = Field(None, description="A command that ends the service, run before the signal.")
+
+
+class PortInput(Input):
+    """The long form of an entry of `ports:`; read by `read_ports`, here for unknown keys and the schema."""
+
+    port: Annotated[object, WithJsonSchema({"type": ["integer", "string"]})] = Field(
+        description="The port, a range of ports, or auto for any free one."
+    )
+    host: Annotated[object, WithJsonSchema({"type": "string"})] = Field(None, description="The address to listen on.")
+    on_conflict: Annotated[object, WithJsonSchema({"enum": list(values.ON_CONFLICT)})] = Field(
+        "ask", description="What `up` does when a stranger has the port: ask, free it, move to another, or fail."
+    )
+    protocol: Annotated[object, WithJsonSchema({"enum": list(values.TRANSPORTS)})] = Field(
+        "tcp", description="tcp or udp."
+    )
+
+
+class DependencyInput(Input):
+    """The long form of an entry of `depends_on:`."""
+
+    condition: ConditionWord | None = Field(None, description="What to wait for: ready, started or completed.")
+    required: Flag = Field(default=True, description="Whether this service cannot start without the other one.")
+
+
+def _port(value: object) -> tuple[Port, ...]:
+    if isinstance(value, dict):
+        PortInput.model_validate(value)
+    return read_ports(value)
+
+
+_PORT_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+        {"type": "string", "examples": ["8000-8003", "127.0.0.1:8000", "auto"]},
+        {"$ref": "#/$defs/PortInput"},
+    ]
+}
+_EDGES_SCHEMA = {
+    "anyOf": [
+        {"type": "array", "items": {"type": "string"}},
+        {
+            "type": "object",
+            "additionalProperties": {
+                "anyOf": [{"enum": list(values.CONDITIONS)}, {"type": "null"}, {"$ref": "#/$defs/DependencyInput"}]
+            },
+        },
+    ]
+}
+Ports = Annotated[
+    tuple[Annotated[tuple[Port, ...], PlainValidator(_port)], ...],
+    BeforeValidator(values.list_one),
+    WithJsonSchema({"anyOf": [*_PORT_SCHEMA["anyOf"], {"type": "array", "items": _PORT_SCHEMA}]}),
+]
+Edges = Annotated[
+    dict[str, Annotated[DependencyInput, BeforeValidator(values.map_edge)]],
+    BeforeValidator(values.map_edges),
+    WithJsonSchema(_EDGES_SCHEMA),
+]
+
+
+class ServiceInput(Input):
+    """One entry of `services:`."""
+
+    command: Argv | None = Field(
+        None, description="A dev server: text for the shell, or a list of program and arguments."
+    )
+    task: Argv | None = Field(None, description="A command that runs once per `up`; success is `completed`.")
+    external: Annotated[str, PlainValidator(values.read_text), WithJsonSchema({"type": "string"})] | None = Field(
+        None, description="The URL of something that runs elsewhere and is only checked."
+    )
+    working_dir: Annotated[str, PlainValidator(values.read_filled), WithJsonSchema({"type": "string"})] | None = Field(
+        None, description="Where the command runs, relative to this file; its folder by default."
+    )
+    ports: Ports = Field((), description="The ports that the service listens on; the first is its PORT.")
+    environment: Variables = Field({}, description="Variables for this service; no value means the user's own.")
+    env_file: Texts = Field((), description="Files with KEY=value lines for this service.")
+    depends_on: Edges = Field({}, description="What must be ready, started or completed before this starts.")
+    ready: Annotated[object, WithJsonSchema({"$ref": "#/$defs/Ready"})] = Field(
+        None, description="What proves that the service is usable; with a port, its port by default."
+    )
+    restart: (
+        Annotated[
+            Restart,
+            PlainValidator(partial(values.read_choice, choices=values.RESTARTS)),
+            WithJsonSchema({"enum": list(values.RESTARTS)}),
+        ]
+        | None
+    ) = Field(None, description="When the service is started again after it ended: no, on-failure or always.")
+    stop: StopInput | None = Field(None, description="How the service is ended.")
+    profiles: Texts = Field((), description="The service takes part only with one of these profiles chosen.")
+
+
+class StackInput(Input):
+    """services.yaml."""
+
+    name: Annotated[str, PlainValidator(values.read_project_name), WithJsonSchema({"type": "string"})] | None = Field(
+        None, description="The stack's name; the folder's name by default."
+    )
+    compose: Texts = Field((), description="Compose files whose services join the stack under their own names.")
+    env_file: Texts = Field(
+        (), description="Files with KEY=value lines: for ${VAR} in this file, and for all processes."
+    )
+    engine: (
+        Annotated[
+            EngineChoice,
+            PlainValidator(partial(values.read_choice, choices=values.ENGINES)),
+            WithJsonSchema({"enum": list(values.ENGINES)}),
+        ]
+        | None
+    ) = Field(None, description="Where Compose services run: auto (Docker, else embedded), docker or embedded.")
+    environment: Variables = Field({}, description="Variables for all processes and tasks.")
+    services: Annotated[
+        object, WithJsonSchema({"type": "object", "additionalProperties": {"$ref": "#/$defs/ServiceInput"}})
+    ] = Field(None, description="The services by name.")
+
+
+NOTHING_READ = ServiceInput.model_validate({})
+_NESTED: Mapping[str, type[Input]] = {"ports": PortInput, "depends_on": DependencyInput, "stop": StopInput}
+M = TypeVar("M", bound=Input)
+
+
+def read_keys(model: type[M], data: Mapping[str, object]) -> tuple[M, list[Mistake]]:
+    """Read the keys that are right; return them with what is wrong with the others."""
+    rest, mistakes = dict(data), list[Mistake]()
+    while True:
+        try:
+            return model.model_validate(rest), mistakes
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                loc = detail["loc"]
+                owner = model if len(loc) == 1 else _NESTED.get(str(loc[0]), model)
+                mistakes.append(explain({**detail}, owner.model_fields))
+                _leave_out(rest, loc)
+
+
+def _leave_out(data: dict[str, object], loc: tuple[str | int, ...]) -> None:
+    """Remove what is wrong: one entry of a mapping where that is enough, else the whole key."""
+    inner = data.get(str(loc[0]))
+    if len(loc) > 1 and isinstance(inner, dict) and loc[1] in inner:
+        data[str(loc[0])] = {key: item for key, item in inner.items() if key != loc[1]}
+    else:
+        data.pop(str(loc[0]), None)
+
+
+def read_probe(kind: type[Probe], options: Mapping[str, object]) -> Probe | list[Mistake]:
+    """Build a probe from `value` and options, or say what is wrong with them."""
+    known = option_names(kind)
+    mistakes = [unknown_key((name,), known) for name in options if name not in {"value", *known}]
+    try:
+        probe = TypeAdapter(kind).validate_python(
+            {name: options[name] for name in options if name in {"value", *known}}
+        )
+    except ValidationError as error:
+        return mistakes + [explain({**detail}, known) for detail in error.errors(include_url=False)]
+    return mistakes or probe
+
+
+def option_names(kind: type[Probe]) -> tuple[str, ...]:
+    """Return the names of a probe's options, its own value left out."""
+    return tuple(
+        item.name for item in fields(cast("type[DataclassInstance]", kind)) if item.init and item.name != "value"
+    )
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema of services.yaml."""
+    schema = StackInput.model_json_schema()
+    definitions = schema.setdefault("$defs", {})
+    models: tuple[type[Input], ...] = (ServiceInput, *_NESTED.values())
+    for model in models:
+        inner = model.model_json_schema()
+        definitions.update(inner.pop("$defs", {}))
+        definitions[model.__name__] = inner
+    one = {"anyOf": [_probe_schema(kind, definitions) for kind in probes.ALL]}
+    only_timeout = {"type": "object", "properties": _TIMEOUT, "required": ["timeout"], "additionalProperties": False}
+    definitions["Probe"] = one
+    definitions["Ready"] = {
+        "description": "One probe, or a list of probes that must all pass.",
+        "anyOf": [{"$ref": "#/$defs/Probe"}, {"type": "array", "items": {"$ref": "#/$defs/Probe"}}, only_timeout],
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "services.yaml"}
+
+
+_TIMEOUT: dict[str, object] = {
+    "timeout": {**_DURATION, "description": "How long the service may take to become ready."}
+}
+
+
+def _probe_schema(kind: type[Probe], definitions: dict[str, object]) -> dict[str, object]:
+    """Return the schema of `{KIND: value, option: ..., timeout: ...}`."""
+    inner = TypeAdapter(kind).json_schema()
+    definitions.update(inner.pop("$defs", {}))
+    properties = {kind.kind if name == "value" else name: shape for name, shape in inner["properties"].items()}
+    for name, shape in properties.items():
+        shape.setdefault("description", f"The {kind.kind} probe's {name}.")
+    summary = (kind.__doc__ or "").strip().splitlines()
+    properties[kind.kind]["description"] = summary[0] if summary else kind.kind
+    return {
+        "type": "object",
+        "properties": {**properties, **_TIMEOUT},
+        "required": [kind.kind],
+        "additionalProperties": False,
+    }
