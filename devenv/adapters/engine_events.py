@@ -1,0 +1,109 @@
+"""The exits of a project's containers, from the engine's event stream.
+
+Owns one subscription and its renewal. Must not know why a container ended. Invariant: a stream that ends says nothing
+about containers: after the engine is back, only what its own list shows as ended is reported.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TYPE_CHECKING, cast
+
+import anyio
+
+from devenv.adapters.engine_line import EngineLine
+from devenv.adapters.engine_look import PROJECT, read_container, read_map, read_number, read_text
+from devenv.adapters.engine_stream import EngineStream
+from devenv.app.ports import ContainerExit
+from devenv.domain.errors import HostError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 2.0
+_RUNNING = frozenset({"running", "restarting", "paused"})
+
+ReportOutage = Callable[[HostError | None], None]
+
+
+class ExitWatch:
+    """Follows `project`'s containers from the moment it is made, also while nobody has asked for the first exit yet.
+
+    `report_outage` is told once when the engine stops answering, with the reason, and once with None when it is back.
+    """
+
+    def __init__(self, line: EngineLine, project: str, report_outage: ReportOutage) -> None:
+        self._line = line
+        self._labels = [f"{PROJECT}={project}"]
+        self._report_outage = report_outage
+        self._since_s = time.time()
+        self._alive: set[str] = set()
+
+    async def follow(self) -> AsyncIterator[ContainerExit]:
+        """Yield exits for ever, waiting for an engine that goes away; raises HostError if it is not there at first."""
+        stream = await self._line.ask(self._subscribe)
+        try:
+            await self._look()
+            while True:
+                event = await stream.take()
+                if event is None:
+                    stream.close()
+                    stream = await self._subscribe_again()
+                    ended: Iterable[ContainerExit] = await self._look()
+                else:
+                    ended = self._read(event)
+                for one in ended:
+                    yield one
+        finally:
+            stream.close()
+
+    def _subscribe(self, client: "APIClient") -> EngineStream[object]:
+        filters = {"type": ["container"], "event": ["die", "destroy", "start"], "label": self._labels}
+        since = f"{self._since_s:.6f}"  # the engine tells again what happened meanwhile
+        source = client.events(since=cast("int", since), filters=filters, decode=True)
+        return EngineStream(source, lambda event: event)
+
+    async def _subscribe_again(self) -> EngineStream[object]:
+        pause_s, told = FIRST_RETRY_S, False
+        while True:
+            try:
+                stream = await self._line.ask(self._subscribe)
+            except HostError as error:
+                if not told:
+                    self._report_outage(error)
+                told = True
+                await anyio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_RETRY_S)
+            else:
+                if told:
+                    self._report_outage(None)
+                return stream
+
+    async def _look(self) -> tuple[ContainerExit, ...]:
+        """Compare with the engine's list; return the ends that no event told of."""
+        filters = {"label": self._labels}
+        rows = cast("list[object]", await self._line.ask(lambda client: client.containers(all=True, filters=filters)))
+        found = {one.id: one for row in rows if (one := read_container(row))}
+        missed = [id_ for id_ in sorted(self._alive) if id_ not in found or found[id_].state not in _RUNNING]
+        self._alive = {id_ for id_, one in found.items() if one.state in _RUNNING}
+        return tuple(
+            ContainerExit(id=id_, exit_code=found[id_].exit_code if id_ in found else None, removed=id_ not in found)
+            for id_ in missed
+        )
+
+    def _read(self, event: object) -> tuple[ContainerExit, ...]:
+        id_ = read_text(event, "Actor", "ID")
+        self._since_s = max(self._since_s, (read_number(event, "timeNano") + 1_000) / 1e9)
+        match read_text(event, "Action"):
+            case "start":
+                self._alive.add(id_)
+                return ()
+            case "die":
+                self._alive.discard(id_)
+                code = read_text(read_map(event, "Actor", "Attributes"), "exitCode")
+                return (ContainerExit(id=id_, exit_code=int(code) if code.lstrip("-").isdigit() else None),)
+            case "destroy":
+                self._alive.discard(id_)
+                return (ContainerExit(id=id_, exit_code=None, removed=True),)
+            case _:
+                return ()
