@@ -1,0 +1,208 @@
+"""The command line: thin commands and the one error boundary.
+
+Every command opens a session, asks the daemon, and shows the answer; the bodies live beside this file. Imports are
+late, so that a read-only command loads nothing that it does not need. Invariant: `run` returns the exit status and
+lets no exception through.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from devenv import __version__
+from devenv.cli.output import here, print_aside, print_data
+from devenv.cli.session import Session, open_session
+from devenv.domain.errors import DevenvError, UsageError
+
+app = typer.Typer(
+    name="devenv",
+    help="Brings up a development environment and proves that it is usable.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Services = Annotated[list[str] | None, typer.Argument(help="Services; all of them if none is named.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    file: Annotated[str | None, typer.Option("-f", "--file", envvar="DEVENV_FILE", help="Read this file.")] = None,
+    project: Annotated[
+        str | None, typer.Option("-p", "--project-name", envvar="DEVENV_PROJECT_NAME", help="Name the stack.")
+    ] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option("--profile", envvar="DEVENV_PROFILES", help="Enable a profile (repeatable).")
+    ] = None,
+) -> None:
+    """Take the options that every command shares."""
+    context.obj = {"file": file, "project": project, "profiles": tuple(profile or ())}
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    services: Services = None,
+    no_deps: Annotated[bool, typer.Option("--no-deps", help="Leave out what the services depend on.")] = False,
+    profile: Annotated[list[str] | None, typer.Option("--profile", help="Enable a profile.")] = None,
+    build: Annotated[bool, typer.Option("--build", help="Build images first.")] = False,
+    force_recreate: Annotated[bool, typer.Option("--force-recreate", help="Start anew what runs.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done.")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="On failure stop what this `up` started.")] = False,
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Stop whoever holds a needed port.")] = False,
+    engine: Annotated[
+        str | None, typer.Option("--engine", envvar="DEVENV_ENGINE", help="auto, docker or embedded.")
+    ] = None,
+    timeout: Annotated[str | None, typer.Option("--timeout", help="Give up after this long, e.g. 90s.")] = None,
+    attach: Annotated[bool, typer.Option("--attach", help="Follow the logs when ready.")] = False,
+    detach: Annotated[
+        bool, typer.Option("-d", "--detach", help="The default; kept for fingers that know Compose.")
+    ] = True,
+    progress: Annotated[
+        str, typer.Option("--progress", envvar="DEVENV_PROGRESS", help="auto, plain, json or quiet.")
+    ] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Bring services up: ports freed, started in order, proven ready."""
+    from devenv.cli.lifting import UpOptions, bring_up  # noqa: PLC0415
+
+    del detach
+    session = _session(context, tuple(profile or ()))
+    options = UpOptions(
+        services=tuple(services or ()),
+        no_deps=no_deps,
+        build=build,
+        force_recreate=force_recreate,
+        dry_run=dry_run,
+        rollback=rollback,
+        free_ports=free_ports,
+        engine=engine,
+        timeout=timeout,
+        attach=attach,
+        progress=progress,
+        as_json=as_json,
+    )
+    raise typer.Exit(bring_up(session, options))
+
+
+@app.command()
+def down(
+    context: typer.Context,
+    volumes: Annotated[bool, typer.Option("-v", "--volumes", help="Remove the stack's named volumes too.")] = False,
+    timeout: Annotated[float | None, typer.Option("-t", "--timeout", help="Seconds until the hard signal.")] = None,
+    progress: Annotated[str, typer.Option("--progress", envvar="DEVENV_PROGRESS")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """End everything that the stack runs; containers and networks go, named volumes stay."""
+    from devenv.cli.lifting import take_down  # noqa: PLC0415
+
+    session = _session(context)
+    body = {"volumes": volumes, "grace_s": timeout}
+    raise typer.Exit(take_down(session, body, progress=progress, as_json=as_json))
+
+
+@app.command()
+def stop(
+    context: typer.Context,
+    services: Services = None,
+    timeout: Annotated[float | None, typer.Option("-t", "--timeout", help="Seconds until the hard signal.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Stop services; containers and their contents stay."""
+    from devenv.cli.lifting import stop_services  # noqa: PLC0415
+
+    raise typer.Exit(stop_services(_session(context), tuple(services or ()), grace_s=timeout, as_json=as_json))
+
+
+@app.command()
+def start(context: typer.Context, services: Services = None, as_json: Json = False) -> None:
+    """Start services that were stopped, with what they depend on."""
+    from devenv.cli.lifting import UpOptions, bring_up  # noqa: PLC0415
+
+    raise typer.Exit(bring_up(_session(context), UpOptions(services=tuple(services or ()), as_json=as_json)))
+
+
+@app.command()
+def restart(
+    context: typer.Context,
+    services: Services = None,
+    timeout: Annotated[float | None, typer.Option("-t", "--timeout", help="Seconds until the hard signal.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Stop services and start them again; what depends on them keeps running."""
+    from devenv.cli.lifting import restart_services  # noqa: PLC0415
+
+    raise typer.Exit(restart_services(_session(context), tuple(services or ()), grace_s=timeout, as_json=as_json))
+
+
+@app.command()
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Show every service: state, URL, since when."""
+    from devenv.cli.showing import show_status  # noqa: PLC0415
+
+    raise typer.Exit(show_status(_session(context), as_json=as_json))
+
+
+@app.command(hidden=True)
+def ps(context: typer.Context, as_json: Json = False) -> None:
+    """Show every service; another name for status."""
+    status(context, as_json)
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Print the version."""
+    print_data(json.dumps({"version": __version__}) if as_json else f"devenv {__version__}")
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command in `arguments`; return its exit status."""
+    try:
+        result: Any = app(arguments, standalone_mode=False)
+    except DevenvError as error:
+        return _show_error(error, as_json="--json" in arguments)
+    except KeyboardInterrupt:
+        print_aside("interrupted")
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    except Exception as error:  # noqa: BLE001 - the one boundary
+        return _show_unexpected(error)
+    return result if isinstance(result, int) else 0
+
+
+def _session(context: typer.Context, profiles: tuple[str, ...] = ()) -> Session:
+    shared = context.obj
+    return open_session(shared["file"], shared["project"], (*shared["profiles"], *profiles))
+
+
+def _show_error(error: DevenvError, *, as_json: bool) -> int:
+    from devenv.cli.failures import describe_error  # noqa: PLC0415
+
+    if as_json:
+        from devenv.domain.errors import to_fields  # noqa: PLC0415
+
+        print_data(json.dumps({"version": 1, "status": error.exit_status, "failures": [to_fields(error)]}))
+    else:
+        print_aside("\n".join(describe_error(error)))
+    return error.exit_status
+
+
+def _show_unexpected(error: Exception) -> int:
+    """Show a mistake on the command line as such, and a bug as a path to its crash file."""
+    show = getattr(error, "format_message", None)
+    if show is not None:
+        return _show_error(UsageError(f"cannot run this command: {show()}", fix="devenv --help"), as_json=False)
+    from devenv.adapters.state import state_home  # noqa: PLC0415
+    from devenv.daemon.main import write_crash_file  # noqa: PLC0415
+
+    command = write_crash_file(Path(state_home(here())) / "crash", error)
+    print_aside(f"error: a bug in devenv ({type(error).__name__}: {error})\n  fix: {command}")
+    return 70

@@ -1,0 +1,78 @@
+"""Which stack a command is about, and the way to its daemon.
+
+Cheap on purpose: `devenv status` passes here, so that nothing of the configuration is read. Must not print.
+Invariant: the same file and project always lead to the same daemon, from every subfolder.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from devenv.adapters.state import StatePaths, locate
+from devenv.api.client import Client
+from devenv.config.discover import find_file
+from devenv.domain.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The global options of one command, and what they lead to."""
+
+    file: str
+    project: str | None = None
+    profiles: tuple[str, ...] = ()
+    paths: StatePaths
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def reading(self, *, engine: str | None = None) -> dict[str, Any]:
+        """Return how the daemon is to read the configuration, as the API takes it."""
+        return {
+            "directory": str(Path.cwd()),
+            "file": self.file,
+            "project": self.project,
+            "profiles": list(self.profiles),
+            "engine": engine,
+            "environment": dict(self.environment),
+        }
+
+    def client(self) -> Client | None:
+        """Return a client of the running daemon, None where there is none and nothing to look after."""
+        client = Client(str(self.paths.socket))
+        if client.is_there():
+            return client
+        return self.ensure() if self._left_running() else None
+
+    def ensure(self) -> Client:
+        """Return a client of the stack's daemon, started where there is none."""
+        from devenv.daemon.spawn import ensure  # noqa: PLC0415 - only commands that change something need it
+
+        self.paths.create()
+        start = {"root": self.file, "project": self.project, "reading": self.reading()}
+        return ensure(self.paths.socket, self.paths.daemon_log, start)
+
+    def _left_running(self) -> bool:
+        """Tell whether a daemon that is gone may have left something running."""
+        return self.paths.record.exists()
+
+
+def open_session(file: str | None, project: str | None, profiles: tuple[str, ...]) -> Session:
+    """Return the session of the stack in or above the current folder, or of `file`."""
+    found = file if file is not None else find_file(str(Path.cwd()))
+    if found is None:
+        raise UsageError(
+            "cannot find a stack",
+            why=f"neither services.yaml, a Compose file nor a Procfile in {Path.cwd()} or above",
+            fix="devenv -f FILE up",
+        )
+    path = Path(found).absolute()
+    if not path.is_file():
+        raise UsageError(f"cannot read {found}", why="there is no such file", fix=f"ls {path.parent}")
+    environment = {name: value for name, value in os.environ.items() if name not in _OWN}
+    paths = locate(path, project, environ=environment)
+    return Session(file=str(path), project=project, profiles=profiles, paths=paths, environment=environment)
+
+
+_OWN = frozenset({"DEVENV_STACK", "DEVENV_SERVICE"})
+"""Marks of a stack that this command may itself run in; they must not reach its services."""

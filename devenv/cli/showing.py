@@ -1,0 +1,42 @@
+"""`devenv status`: the one command that is typed all day.
+
+Standard library only, and no table library without a terminal. Must not start a daemon unless one crashed and left
+services running. Invariant: the JSON is the daemon's document, unchanged.
+"""
+
+import json
+from typing import Any
+
+from devenv.cli.output import format_table, print_data
+from devenv.cli.session import Session
+
+EMPTY = {"version": 1, "stack": "", "state": "stopped", "services": []}
+
+
+def show_status(session: Session, *, as_json: bool) -> int:
+    """Print the state of every service; return the exit status."""
+    client = session.client()
+    document = EMPTY if client is None else client.get("/v1/status")
+    if as_json:
+        print_data(json.dumps(document))
+        return 0
+    if not document["services"]:
+        print_data("nothing is running (`devenv up` starts the stack)")
+        return 0
+    print_data(f"{document['stack']}: {document['state']}")
+    header = ("SERVICE", "RUN", "STATE", "URL", "PID", "RESTARTS", "DETAIL")
+    print_data(format_table(header, [_row(service) for service in document["services"]]))
+    return 0
+
+
+def _row(service: dict[str, Any]) -> tuple[str, ...]:
+    who = str(service["pid"] or service["container"] or "")
+    return (
+        service["name"],
+        service["run"],
+        service["state"],
+        service["url"],
+        who,
+        str(service["restarts"]),
+        service["detail"],
+    )

@@ -1,0 +1,107 @@
+"""Snapshots and endings in words and rows; no terminal in sight.
+
+Pure. Invariant: the same state has the same word everywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from devenv.domain.errors import from_fields
+from devenv.domain.events import OperationEnded, ServiceView, Snapshot
+from devenv.domain.lifecycle import State
+
+HEADER = ("SERVICE", "STATE", "URL", "READY AFTER", "LOG")
+
+MARKS = {
+    State.READY: "✔",
+    State.COMPLETED: "✔",
+    State.FAILED: "✘",
+    State.UNHEALTHY: "!",
+    State.BACKOFF: "!",
+}
+
+
+def table_row(view: ServiceView) -> tuple[str, ...]:
+    """Return a service as `HEADER` names its columns."""
+    after = "" if view.ready_after_s is None else f"{view.ready_after_s:.2f} s"
+    where = view.log or (f"devenv logs {view.name}" if view.container else "")
+    return (view.name, str(view.state), view.url, after, where)
+
+
+def change_line(view: ServiceView) -> str:
+    """Return a change of state as one line."""
+    mark = MARKS.get(view.state, " ")
+    parts = [f"{mark} {view.name}: {view.state}"]
+    if view.state is State.READY and view.ready_after_s is not None:
+        parts.append(f"after {view.ready_after_s:.2f} s" + (f" at {view.url}" if view.url else ""))
+    elif view.detail:
+        parts.append(f"({view.detail})")
+    return " ".join(parts)
+
+
+def ending_line(ended: OperationEnded, snapshot: Snapshot) -> str:
+    """Return how an operation went, as one line."""
+    elapsed = f"{ended.elapsed_s:.1f} s"
+    if ended.status != 0:
+        return ""
+    summary = ended.summary
+    if ended.verb == "up":
+        return _up_line(ended, snapshot, elapsed)
+    stopped = _names(summary.get("stopped"))
+    if not stopped and not _names(summary.get("networks")):
+        return "nothing is running"
+    parts = [f"{ended.verb}: {len(stopped)} {'service' if len(stopped) == 1 else 'services'} ended in {elapsed}"]
+    if removed := _names(summary.get("removed_volumes")):
+        parts.append(f"volumes removed: {', '.join(removed)}")
+    if kept := _names(summary.get("kept_volumes")):
+        parts.append(f"volumes kept: {', '.join(kept)} (`devenv down --volumes` removes them)")
+    return "\n".join(parts)
+
+
+def steps_of(ended: OperationEnded) -> list[Mapping[str, str]]:
+    """Return the steps of an `up`."""
+    steps = ended.summary.get("steps")
+    return list(steps) if isinstance(steps, list | tuple) else []
+
+
+def errors_text(ended: OperationEnded) -> str:
+    """Return every failure of an operation in words."""
+    from devenv.cli.failures import describe_errors  # noqa: PLC0415 - only failures pay for it
+
+    return describe_errors(from_fields(fields) for fields in ended.failures)
+
+
+def ending_document(ended: OperationEnded, snapshot: Snapshot) -> dict[str, Any]:
+    """Return what `up --json` and `down --json` print."""
+    from devenv.api.wire import VERSION, status_document  # noqa: PLC0415
+
+    document = {"version": VERSION, "status": ended.status, "elapsed_s": round(ended.elapsed_s, 3)}
+    failures = [dict(failure) for failure in ended.failures]
+    details = {name: value for name, value in asdict(ended)["summary"].items() if name != "steps"}
+    return {
+        **document,
+        "verb": ended.verb,
+        **details,
+        "failures": failures,
+        **_without_version(status_document(snapshot)),
+    }
+
+
+def _without_version(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name in {"stack", "state", "services"}}
+
+
+def _up_line(ended: OperationEnded, snapshot: Snapshot, elapsed: str) -> str:
+    steps = steps_of(ended)
+    changed = [step for step in steps if step["action"] != "keep"]
+    wanted = _names(ended.summary.get("services"))
+    if not changed:
+        return f"everything runs already: {len(wanted)} services ready ({elapsed})"
+    failed = [name for name in wanted if name in snapshot.services and snapshot.services[name].state is State.FAILED]
+    degraded = f", degraded without {', '.join(failed)}" if failed else ""
+    return f"ready in {elapsed}: {len(wanted) - len(failed)} services{degraded}"
+
+
+def _names(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list | tuple) else []
