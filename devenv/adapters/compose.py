@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from devenv.adapters.compose_faults import describe_config_failure, read_warnings
+from devenv.adapters.compose_faults import describe_config_failure, find_complaint, read_warnings
 from devenv.adapters.engine_faults import describe_create_failure
 from devenv.domain.errors import HostError
 from devenv.domain.model import ComposeProject, Port
@@ -52,21 +52,20 @@ def find_plugin(environment: Mapping[str, str] | None = None) -> list[str] | Non
     return [docker, "compose"] if docker and _answers([docker, "compose", "version"]) else None
 
 
-def read_compose(  # noqa: PLR0917 - the shape that the configuration asks for
-    files: Sequence[str],
+def read_compose(
+    *,
+    files: tuple[str, ...],
     directory: str,
-    project: str,
-    profiles: Sequence[str],
-    env_files: Sequence[str],
+    project: str | None,
+    profiles: tuple[str, ...],
+    env_files: tuple[str, ...],
     environment: Mapping[str, str],
 ) -> Mapping[str, object]:
     """Return the resolved model of the Compose files, interpolated with `environment`.
 
-    Blocks for about 40 ms. Raises ConfigError with Compose's complaint, HostError without Compose.
+    Blocks for about 40 ms. Raises ConfigError whose why is Compose's complaint, HostError without Compose.
     """
-    shape = ComposeProject(
-        name=project, files=tuple(files), directory=directory, profiles=tuple(profiles), env_files=tuple(env_files)
-    )
+    shape = ComposeProject(name=project or "", files=files, directory=directory, profiles=profiles, env_files=env_files)
     argv = [*_require_plugin(environment), *_name_project(shape), "config", "--format", "json"]
     try:
         done = subprocess.run(
@@ -77,7 +76,7 @@ def read_compose(  # noqa: PLR0917 - the shape that the configuration asks for
         raise HostError("cannot run Docker Compose", why=str(error), fix="docker compose version") from error
     complaint = done.stderr.decode(errors="replace")
     if done.returncode != 0:
-        raise describe_config_failure(complaint, tuple(files))
+        raise describe_config_failure(complaint)
     model: dict[str, object] = json.loads(done.stdout)
     if warnings := read_warnings(complaint):
         model[WARNINGS] = list(warnings)
@@ -126,13 +125,13 @@ class Compose:
         async with self._one_at_a_time:
             status, _, complaint = await self.run(words, CREATE_S)
         if status != 0:
-            raise describe_create_failure(_last_complaint(complaint))
+            raise describe_create_failure(find_complaint(complaint))
 
     async def hash_services(self) -> Mapping[str, str]:
         """Return the hash that Compose would label each service's container with."""
         status, output, complaint = await self.run(["config", "--hash", "*"], CONFIG_S)
         if status != 0:
-            raise describe_config_failure(complaint, self.project.files)
+            raise describe_config_failure(complaint)
         rows = [line.split() for line in output.splitlines()]
         return {row[0]: row[1] for row in rows if len(row) == 2}
 
@@ -237,9 +236,3 @@ def _as_compose_port(port: Port) -> dict[str, object]:
     known = {"target": port.target, "protocol": str(port.transport), "mode": "ingress"}
     published = {"published": str(port.number)} if port.number is not None else {}
     return {**known, **published, **({"host_ip": port.host} if port.host else {})}
-
-
-def _last_complaint(stderr: str) -> str:
-    """Return the error: the progress lines before it name containers and networks only."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else "docker compose said nothing"

@@ -25,6 +25,11 @@ _CALLS_AT_ONCE = 32
 _WAITS_AT_ONCE = 256
 
 
+def load_sdk() -> None:
+    """Import the SDK, so that the first call need not: 70 to 100 ms, for a worker thread while Compose runs."""
+    import docker  # noqa: F401, PLC0415
+
+
 class Refused(HostError):
     """The engine answered a call with an error; `status` is HTTP's, `text` the engine's own words."""
 
