@@ -59,7 +59,9 @@ def decode_event(data: Mapping[str, Any]) -> Numbered | None:
 def decode_view(data: Mapping[str, Any]) -> ServiceView:
     """Return the view in `data`."""
     known = {field.name for field in fields(ServiceView)}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name in known}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name in known
+    }
     return ServiceView(**{**values, "state": State(values["state"])})
 
 

@@ -37,7 +37,14 @@ async def adopt(crew: Crew, reading: Reading) -> None:
         recorded = record.services.get(name) or Recorded(view=ServiceView(name=name, run="process"))
         service = stack.services.get(name) or _stand_in(recorded)
         process = _alive_process(crew, recorded, marked.get(name, ()), same_boot=record.boot == crew.tools.boot)
-        _take_over(crew, service, stack.services, recorded, process, containers.get(name))
+        _take_over(
+            crew,
+            service=service,
+            services=stack.services,
+            recorded=recorded,
+            process=process,
+            container=containers.get(name),
+        )
 
 
 async def _read(crew: Crew, reading: Reading, record: Record) -> Stack:
@@ -74,6 +81,7 @@ async def _list_containers(crew: Crew, project: ComposeProject | None) -> Mappin
 
 def _take_over(
     crew: Crew,
+    *,
     service: Service,
     services: Mapping[str, Service],
     recorded: Recorded,

@@ -118,7 +118,9 @@ class BringUp:
         starting = tuple(name for name in self.wanted if not (name in running and running[name].alive))
         decisions = {key: Decision(answer) for key, answer in self.request.decisions.items()}
         consent = Consent(free_ports=self.request.free_ports, decisions=decisions)
-        cleared = await clear_ports(self.crew, stack.services, starting, consent, dry_run=self.request.dry_run)
+        cleared = await clear_ports(
+            self.crew, stack.services, starting, consent, pid=self.request.reading.pid, dry_run=self.request.dry_run
+        )
         return cleared.services
 
     def _plan(self, resolved: Mapping[str, Service]) -> tuple[Step, ...]:
@@ -164,8 +166,9 @@ class BringUp:
                 self.crew.board.put(replace(view_of(service), restarts=0))
         orphans = [name for name in self.crew.runners if name not in resolved and self.crew.is_running(name)]
         if orphans:
+            names = ", ".join(orphans)
             self.crew.board.note(
-                f"no longer in the configuration, still running: {', '.join(orphans)} (`devenv stop {' '.join(orphans)}` ends it)",
+                f"no longer in the configuration, still running: {names} (`devenv stop {' '.join(orphans)}`)",
                 level="warning",
             )
 

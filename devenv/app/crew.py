@@ -61,8 +61,8 @@ class Toolbox:
     stop_foreign: Callable[[ProcessId, float], Awaitable[tuple[ProcessId, ...]]]
     stop_container: Callable[[str], Awaitable[None]]
     """Stops a container of somebody else's project, which was agreed to."""
-    itself: Callable[[], Self]
-    """Returns who we are and which other stacks there are, for judging the holders of ports."""
+    itself: Callable[[int], Self]
+    """Takes the pid of the asking command; returns who we are, and which other stacks there are."""
     boot: str
     cpus: int
 
@@ -202,14 +202,14 @@ class Crew:
         """Tell whether a running service of ours has the number of `port`."""
         return any(port.number in self.port_numbers.get(name, ()) for name in self.runners if self.is_running(name))
 
-    def judge_as(self) -> Self:
-        """Return who we are, with what we started."""
+    def judge_as(self, pid: int) -> Self:
+        """Return who we are, with what we started; `pid` is the command that asks."""
         instances = [runner.instance for runner in self.runners.values()]
         processes = {one.process for one in instances if isinstance(one, ProcessInstance) and one.process}
         containers = {one.container for one in instances if isinstance(one, ContainerInstance) and one.container}
         project = self.stack.compose.name if self.stack and self.stack.compose else ""
         return replace(
-            self.tools.itself(),
+            self.tools.itself(pid),
             own_processes=frozenset(processes),
             own_containers=frozenset(containers),
             compose_project=project,

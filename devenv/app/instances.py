@@ -240,6 +240,7 @@ class ContainerInstance:
             execute=self._execute,
             read_log=self._read_log,
             health_test=found.health_test,
+            is_proxied=not inside,
         )
 
     async def owner_problem(self) -> str | None:

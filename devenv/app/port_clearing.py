@@ -7,8 +7,6 @@ Must not decide whose a holder is. Invariant: while one conflict is refused, not
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import anyio
-
 from devenv.app.crew import Crew
 from devenv.domain.conflict_words import describe_holder, to_error
 from devenv.domain.conflicts import Conflict, Consent, detect_respawn, find_conflicts, resolve
@@ -37,11 +35,18 @@ class Cleared:
 
 
 async def clear_ports(
-    crew: Crew, services: Mapping[str, Service], starting: tuple[str, ...], consent: Consent, *, dry_run: bool = False
+    crew: Crew,
+    services: Mapping[str, Service],
+    starting: tuple[str, ...],
+    consent: Consent,
+    *,
+    pid: int,
+    dry_run: bool = False,
 ) -> Cleared:
     """Return `services` with numbers for all ports, after freeing those of the ones that are `starting`.
 
-    Raises PortsRefused with every conflict that nobody agreed to solve.
+    `pid` is the command that asks: its ancestors are never stopped. Raises PortsRefused with every conflict that
+    nobody agreed to solve.
     """
     numbered = _number(crew, services)
     wanted = {name: numbered[name].ports for name in starting if numbered[name].ports}
@@ -49,10 +54,11 @@ async def clear_ports(
         return Cleared(services=numbered)
     places = [(port.number, port.transport) for ports in wanted.values() for port in ports if port.number]
     holders = await crew.tools.ports.holders(places)
-    conflicts = find_conflicts(wanted, holders, context=crew.judge_as())
+    context = crew.judge_as(pid)
+    conflicts = find_conflicts(wanted, holders, context=context)
     resolution = resolve(conflicts, consent=consent)
     if resolution.refused:
-        raise PortsRefused(to_error(resolution.refused), resolution.refused)
+        raise PortsRefused(to_error(resolution.refused, context=context), resolution.refused)
     if dry_run:
         return Cleared(services=numbered)
     await _end_own(crew, wanted)
@@ -124,7 +130,7 @@ async def _end_holder(crew: Crew, conflict: Conflict) -> None:
         await crew.tools.stop_container(holder.container.id)
     elif holder.process is not None:
         await crew.tools.stop_foreign(holder.process.id, 10.0)
-    if not await _wait_free(crew, conflict.port):
+    if not await crew.tools.ports.wait_free(conflict.port, FREE_DEADLINE_S):
         again = await crew.tools.ports.holders([(conflict.port.number or 0, conflict.port.transport)])
         parent = detect_respawn(holder, again)
         why = (
@@ -137,14 +143,3 @@ async def _end_holder(crew: Crew, conflict: Conflict) -> None:
             why=f"{line} was stopped, but {why}",
             fix=f"devenv ports {conflict.port.number}",
         )
-
-
-async def _wait_free(crew: Crew, port: Port) -> bool:
-    """Wait until `port` can be bound. The system has no event for this, so it is asked again and again."""
-    pause_s = 0.005
-    with anyio.move_on_after(FREE_DEADLINE_S):
-        while not crew.tools.ports.is_bindable(port):
-            await anyio.sleep(pause_s)
-            pause_s = min(0.1, pause_s * 1.5)
-        return True
-    return False

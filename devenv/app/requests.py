@@ -16,6 +16,8 @@ class Reading:
     project: str | None = None
     profiles: tuple[str, ...] = ()
     engine: str | None = None
+    pid: int = 0
+    """The command that asks."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -124,7 +124,7 @@ class Runner:
     def _turn(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self.queue is None else self.queue.turn(self.priority)
 
-    async def _watch(self) -> "int | None | _GateFailed":
+    async def _watch(self) -> "int | _GateFailed | None":
         """Pass the gate and watch until the instance ends; return its exit status."""
         ended: list[int | _GateFailed | None] = []
 
@@ -182,7 +182,7 @@ class Runner:
                 self.board.move(self.name, Trigger.PASS, detail="", health="healthy")
         await anyio.sleep_forever()
 
-    async def _survive(self, exit_code: "int | None | _GateFailed", lived_s: float, failures: int) -> bool:
+    async def _survive(self, exit_code: "int | _GateFailed | None", lived_s: float, failures: int) -> bool:
         """Act on an end; return whether the service starts again."""
         assert not isinstance(exit_code, _GateFailed)
         idle = isinstance(self.service.run, ContainerRun) and not self.service.ports and not self.service.probes

@@ -196,8 +196,10 @@ class Supervisor:
         return outcome
 
     async def _roll_back(self, bring_up: BringUp) -> list[DevenvError]:
+        failures: list[DevenvError] = []
         with anyio.CancelScope(shield=True):
-            return await self.crew.stop(bring_up.launched, discard=True)
+            failures = await self.crew.stop(bring_up.launched, discard=True)
+        return failures
 
     async def _down(self, request: DownRequest) -> Outcome:
         take_down = TakeDown(crew=self.crew, request=request)

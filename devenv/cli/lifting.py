@@ -16,6 +16,7 @@ from devenv.cli.views.plain import JsonLinesView, PlainView
 from devenv.cli.views.words import errors_text, steps_of
 from devenv.domain.errors import UsageError
 
+NOTHING_DOWN = '{"version": 1, "status": 0, "verb": "down", "stopped": [], "failures": []}'
 PROGRESS = ("auto", "plain", "json", "quiet")
 
 
@@ -57,11 +58,7 @@ def take_down(session: Session, body: Mapping[str, Any], *, progress: str, as_js
     view = _choose_view(progress, as_json=as_json)
     client = session.client()
     if client is None:
-        print_data(
-            '{"version": 1, "status": 0, "verb": "down", "stopped": [], "failures": []}'
-            if as_json
-            else "nothing is running"
-        )
+        print_data(NOTHING_DOWN if as_json else "nothing is running")
         return 0
     return follow(client, "/v1/down", dict(body), view).ended.status
 

@@ -61,9 +61,7 @@ def up(
     ] = None,
     timeout: Annotated[str | None, typer.Option("--timeout", help="Give up after this long, e.g. 90s.")] = None,
     attach: Annotated[bool, typer.Option("--attach", help="Follow the logs when ready.")] = False,
-    detach: Annotated[
-        bool, typer.Option("-d", "--detach", help="The default; kept for fingers that know Compose.")
-    ] = True,
+    detach: Annotated[bool, typer.Option("-d", "--detach", help="The default, as in Compose.")] = True,
     progress: Annotated[
         str, typer.Option("--progress", envvar="DEVENV_PROGRESS", help="auto, plain, json or quiet.")
     ] = "auto",

@@ -34,6 +34,7 @@ class Session:
             "project": self.project,
             "profiles": list(self.profiles),
             "engine": engine,
+            "pid": os.getpid(),
             "environment": dict(self.environment),
         }
 

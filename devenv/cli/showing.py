@@ -10,13 +10,13 @@ from typing import Any
 from devenv.cli.output import format_table, print_data
 from devenv.cli.session import Session
 
-EMPTY = {"version": 1, "stack": "", "state": "stopped", "services": []}
+EMPTY: dict[str, Any] = {"version": 1, "stack": "", "state": "stopped", "services": []}
 
 
 def show_status(session: Session, *, as_json: bool) -> int:
     """Print the state of every service; return the exit status."""
     client = session.client()
-    document = EMPTY if client is None else client.get("/v1/status")
+    document: dict[str, Any] = EMPTY if client is None else client.get("/v1/status")
     if as_json:
         print_data(json.dumps(document))
         return 0

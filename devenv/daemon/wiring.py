@@ -1,0 +1,128 @@
+"""Builds the toolbox: the only place that constructs adapters.
+
+Must not decide anything. Invariant: nothing heavy is imported before something needs it (no engine, no SDK).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from devenv.adapters import identity
+from devenv.adapters.claims import claim_project, list_stacks
+from devenv.adapters.embedded import translate
+from devenv.adapters.logs import LogFiles
+from devenv.adapters.processes import HostProcesses
+from devenv.adapters.run_record import JsonRunRecord
+from devenv.adapters.sockets import HostPortTable
+from devenv.adapters.state import StatePaths
+from devenv.app.crew import Toolbox
+from devenv.app.requests import Reading
+from devenv.domain.holders import ContainerFacts
+from devenv.domain.model import ComposeProject, EngineChoice, Service, Stack, Stop, Transport
+from devenv.domain.ownership import KnownStack, Self
+
+if TYPE_CHECKING:
+    from devenv.adapters.engine import DockerEngine
+
+
+def build(paths: StatePaths, reading: Reading) -> Toolbox:
+    """Return the real toolbox for the stack at `paths`, started by the command behind `reading`."""
+    processes = HostProcesses(paths.key)
+    engines = _Engines(paths, reading.environment)
+    return Toolbox(
+        processes=processes,
+        ports=HostPortTable(engines.published),
+        record=JsonRunRecord(paths.record),
+        logs=LogFiles(paths.logs),
+        load=lambda asked: anyio.to_thread.run_sync(partial(_load_claimed, asked, paths)),
+        open_engine=engines.open,
+        embed=lambda service, reason: _embed(service, paths, reason),
+        stop_foreign=processes.stop_foreign,
+        stop_container=engines.stop_foreign,
+        itself=lambda pid: _describe_self(paths, pid),
+        boot=identity.read_boot_id(),
+        cpus=os.cpu_count() or 2,
+    )
+
+
+def load_stack(reading: Reading) -> Stack:
+    """Read the configuration. Raises ConfigError with every mistake."""
+    from devenv.adapters.compose import find_plugin, read_compose  # noqa: PLC0415
+    from devenv.config.load import Request, load  # noqa: PLC0415 - loads pydantic and yaml
+
+    request = Request(
+        start=reading.directory,
+        file=reading.file,
+        project=reading.project,
+        profiles=reading.profiles,
+        environment=reading.environment,
+        engine=EngineChoice(reading.engine) if reading.engine else None,
+    )
+    return load(request, read_compose=read_compose if find_plugin(reading.environment) else None)
+
+
+def _load_claimed(reading: Reading, paths: StatePaths) -> Stack:
+    """Read the configuration and claim its Compose project, so that two checkouts never share containers."""
+    stack = load_stack(reading)
+    if stack.compose is None or reading.project or claim_project(paths.home, stack.compose.name, stack.root):
+        return stack
+    name = f"{stack.compose.name}-{paths.key[:6]}"
+    claim_project(paths.home, name, stack.root)
+    note = f"another checkout has the Compose project {stack.compose.name}: this one is {name}"
+    return replace(stack, compose=replace(stack.compose, name=name), notes=(*stack.notes, note))
+
+
+def _embed(service: Service, paths: StatePaths, reason: str) -> Service:
+    return translate(service, data_root=str(paths.folder / "data"), reason=reason)
+
+
+def _describe_self(paths: StatePaths, pid: int) -> Self:
+    """Return who we are: this daemon, and the command at `pid` with everything above it."""
+    ancestors = {*identity.list_ancestors(os.getpid()), pid, *identity.list_ancestors(pid)}
+    others = {
+        stack.key: KnownStack(name=stack.name, root=stack.root)
+        for stack in list_stacks(paths.home)
+        if stack.key != paths.key
+    }
+    return Self(
+        uid=os.getuid(),
+        pid=os.getpid(),
+        ancestors=frozenset(ancestors),
+        stack_key=paths.key,
+        project_root=str(Path(paths.root).parent),
+        home=str(Path.home()),
+        stacks=others,
+    )
+
+
+class _Engines:
+    """The engine's connections: one for the stack's project, and one to see and stop other people's containers."""
+
+    def __init__(self, paths: StatePaths, environment: Mapping[str, str]) -> None:
+        self._paths = paths
+        self._environment = environment
+        self._onlooker: DockerEngine | None = None
+
+    def open(self, project: ComposeProject) -> "DockerEngine":
+        """Return the engine for `project`."""
+        from devenv.adapters.engine import DockerEngine  # noqa: PLC0415 - 100 ms, only where there are containers
+
+        return DockerEngine(project, state_dir=self._paths.folder, environment=self._environment)
+
+    async def published(self) -> Mapping[tuple[int, Transport], ContainerFacts]:
+        """Return what every container of the engine publishes."""
+        return await self._look().published()
+
+    async def stop_foreign(self, container: str) -> None:
+        """Stop a container that is not the stack's, as was agreed to; it is not removed."""
+        await self._look().stop(container, Stop(), declared=False)
+
+    def _look(self) -> "DockerEngine":
+        if self._onlooker is None:
+            self._onlooker = self.open(ComposeProject(name="", files=(), directory=self._paths.root))
+        return self._onlooker
