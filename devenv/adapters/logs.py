@@ -24,6 +24,7 @@ KEPT_PIECES = 3
 _BUSY_TICK_S = 0.05
 _IDLE_TICK_S = 0.5
 _RETRY_S = 5.0
+_BURST_CAPS = 4  # a log that is growing at this moment may reach this many caps first: a burst is not slowed down
 _LINE_LENGTH = 500
 _TAIL_BLOCK = 1 << 16
 _TAIL_LIMIT = 1 << 22
@@ -39,6 +40,7 @@ class _Watched:
     base: int
     end: int
     time: float
+    growing: bool = False
     retry_at: float = 0.0
 
 
@@ -110,9 +112,7 @@ class LogFiles:
 
     def due(self, now: float) -> list[str]:
         """Return the services whose log has reached the cap, by the last look."""
-        return [
-            name for name, one in self._watched.items() if one.end - one.base >= self._cap_bytes and one.retry_at <= now
-        ]
+        return [name for name, one in self._watched.items() if one.retry_at <= now and self._is_due(one)]
 
     def rotate(self, service: str) -> None:
         """Rotate one log now; what fails is said in the daemon's log and tried again later."""
@@ -126,6 +126,10 @@ class LogFiles:
             self._complain(f"cannot rotate {service}'s log", error)
             watched.retry_at = time.monotonic() + _RETRY_S
         watched.base = log_layout.read_base(watched.names).base
+
+    def _is_due(self, one: _Watched) -> bool:
+        size = one.end - one.base
+        return size >= self._cap_bytes * (_BURST_CAPS if one.growing else 1)
 
     def _names(self, service: str) -> LogNames:
         return LogNames(folder=self._folder, service=service)
@@ -151,7 +155,8 @@ class LogFiles:
     def _note(self, service: str, size: int, changed: float) -> bool:
         watched = self._watch(service)
         end = watched.base + size
-        if end == watched.end:
+        watched.growing = end != watched.end
+        if not watched.growing:
             return False
         if end < watched.end:  # somebody emptied or removed it: what comes now is still later than what was
             if log_layout.read_base(watched.names).step:

@@ -28,7 +28,7 @@ from devenv.adapters.log_layout import Base, LogNames, Step, has_leading_hole, i
 _KEEP_SIZE = 0x01
 _PUNCH_HOLE = 0x02
 _COLLAPSE_RANGE = 0x08
-_COPY_SIZE = 1 << 22
+_COPY_SIZE = 1 << 20
 
 
 class Rotation:
@@ -168,14 +168,15 @@ def _opened(path: Path, flags: int = os.O_RDWR) -> Iterator[int]:
 
 
 def _copy_range(source: int, target: int, start: int, end: int) -> None:
+    buffer = memoryview(bytearray(min(_COPY_SIZE, end - start)))  # one for all: fresh ones cost a page fault a page
     while start < end:
-        data = os.pread(source, min(_COPY_SIZE, end - start), start)
-        if not data:
+        got = os.preadv(source, [buffer[: end - start]], start)
+        if not got:
             raise OSError(errno.EIO, "the log became shorter while it was copied")
         written = 0
-        while written < len(data):
-            written += os.pwrite(target, data[written:], start + written)
-        start += len(data)
+        while written < got:
+            written += os.pwrite(target, buffer[written:got], start + written)
+        start += got
 
 
 def _copy_rest(source: int, target: int) -> int:
