@@ -59,6 +59,10 @@ class Target:
     """Runs a command inside the service's container, or beside its process with its environment."""
     read_log: Callable[[], Awaitable[str]] | None = None
     """Returns the text that the service has written since its last start (the last 1 MiB of it)."""
+    health_test: tuple[str, ...] = ()
+    """The health check that the container declares, as the engine lists it (`CMD-SHELL`, ...); empty without one."""
+    is_proxied: bool = False
+    """Whether `port` is reached through a proxy that accepts every connection, so that only bytes prove a listener."""
 
 
 @runtime_checkable
