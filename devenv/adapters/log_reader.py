@@ -134,8 +134,8 @@ def _split_range(names: LogNames, start: int, end: int) -> Iterator[tuple[int, b
     """Yield the lines that begin in a range with their offsets; a first piece of a line is skipped."""
     splitter = _Splitter(at=start)
     if start > 0:
-        begin, before = read_bytes(names, start - 1, 1)
-        splitter.skipping = begin == start - 1 and before != b"\n"
+        # Where that byte is gone, the range most likely begins within a line: pieces are cut at blocks.
+        splitter.skipping = read_bytes(names, start - 1, 1) != (start - 1, b"\n")
     at = start
     while at < end:
         begin, data = read_bytes(names, at, min(_CHUNK, end - at))

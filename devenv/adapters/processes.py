@@ -76,6 +76,7 @@ class HostProcesses:
 
     def find_marked(self) -> Mapping[str, tuple[ProcessId, ...]]:
         """Return by service the roots of what carries this stack's marks: live, with a parent that does not."""
+        self._reap()
         return process_tree.find_roots(self._scanner.read())
 
     def tree_pids(self, root: ProcessId, service: str) -> frozenset[int]:
