@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 LINE_LIMIT = 500
 TAIL_BYTES = 1 << 20
 _LONGEST_LINE = 64 << 10
+_MALFORMED = 400
+_CLOCK_STEP_S = 1e-6
+_EARLY_LINES_S = 0.5
+"""For one that has ended again: how far its first lines may lie before StartedAt."""
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -28,9 +32,11 @@ async def read_tail(line: EngineLine, container: str, lines: int) -> tuple[str, 
     """Return the last `lines` lines since the last start, of at most the last MiB; () for a container that is gone."""
     try:
         raw = await line.ask(lambda client: client.inspect_container(container))
-        since = read_time(read_text(raw, "State", "StartedAt"))
+        since = _find_start(raw)
         stream = await line.ask(lambda client: _open(client, container, since=since, tail=lines))
-    except Refused:
+    except Refused as refused:
+        if refused.status == _MALFORMED:
+            raise
         return ()
     kept: deque[bytes] = deque()
     size = 0
@@ -68,6 +74,14 @@ async def iter_lines(
             yield _split_time(rest)
     finally:
         stream.close()
+
+
+def _find_start(raw: object) -> float:
+    """Return from when on a line belongs to the last start: the first lines are older than the engine's StartedAt."""
+    started, finished = (read_time(read_text(raw, "State", key)) for key in ("StartedAt", "FinishedAt"))
+    if finished > started:
+        return started - _EARLY_LINES_S
+    return finished + _CLOCK_STEP_S if finished else 0.0
 
 
 def clean(text: str) -> str:
