@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 
 from devenv.config import paths
 from devenv.config.compose_sources import ComposeSources
-from devenv.config.port_values import read_url
 from devenv.config.problems import Problems, suggest
-from devenv.config.ready import read_ready
 from devenv.config.services import Entry, ServicesFile, check_env_files
 from devenv.config.source import Path
 from devenv.config.variables import load_env_files
@@ -29,8 +27,8 @@ from devenv.domain.model import (
     Stop,
     TaskRun,
 )
-from devenv.domain.probe import Probe
 from devenv.domain.references import escape
+from devenv.probes.defaults import probe_for_url
 
 _READY_TIMEOUT_S = 60.0
 _OF_COMPOSE = ("working_dir", "environment", "env_file", "profiles")
@@ -81,7 +79,7 @@ class Builder:
             run=self._run(entry),
             ports=self._ports(entry),
             depends_on=self._dependencies(entry),
-            probes=ready.probes or self._external_probes(entry),
+            probes=ready.probes,
             ready_timeout_s=ready.timeout_s or _READY_TIMEOUT_S,
             restart=given.restart or Restart.NO,
             stop=self._stop(entry) or Stop(),
@@ -92,6 +90,7 @@ class Builder:
     def _run(self, entry: Entry) -> Run:
         given = entry.input
         if given.external is not None:
+            self._check_url(entry, given.external)
             return ExternalRun(url=given.external)
         folder, environment = self._working_dir(entry), self._environment(entry)
         if given.task is not None:
@@ -156,22 +155,14 @@ class Builder:
         given = entry.input.stop
         return Stop(signal=given.signal, grace_s=given.grace, command=given.command) if given else None
 
-    def _external_probes(self, entry: Entry) -> tuple[Probe, ...]:
-        """Return the probe that an external service's URL asks for."""
-        url = entry.input.external
-        if url is None:
-            return ()
-        found = read_url(url)
-        if found is None:
-            known = "http, https, tcp, postgresql, mysql or redis"
-            self._note(entry, ("external",), f'"{url}" is not a URL that can be checked; it starts with {known}')
-            return ()
-        at = (*entry.path, "external")
-        ready = read_ready(
-            {found[0]: found[1]},
-            lambda m: self.problems.add(self.file.document.file, self.file.document.place(at), m.message, hint=m.hint),
-        )
-        return ready.probes
+    def _check_url(self, entry: Entry, url: str) -> None:
+        """Note a URL that no probe can ask, where no other probe is given."""
+        if entry.ready.probes or url.startswith("${"):
+            return
+        try:
+            probe_for_url(url)
+        except ValueError as error:
+            self._note(entry, ("external",), str(error))
 
     def _add_to(self, service: Service, entry: Entry) -> Service:
         """Add to a Compose service what an entry without a command may add."""

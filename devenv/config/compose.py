@@ -1,7 +1,7 @@
 """Compose's canonical model (what `docker compose config --format json` prints) to services of the domain.
 
 Knows that shape and nothing of files; how it is obtained is the caller's. Invariant: texts keep Compose's `$$`, which
-is ours too, and a service's `spec_hash` covers its definition and the networks, volumes, configs and secrets that it uses.
+is ours too, and a service's `spec_hash` covers its definition and the networks, volumes, configs and secrets it uses.
 """
 
 import hashlib

@@ -70,11 +70,9 @@ def read_project(question: Question, read_compose: ReadCompose | None, problems:
             environment=environment,
         )
     except ConfigError as error:
-        if sources.diagnostics:
-            problems.extend(sources.diagnostics)
-        elif error.diagnostics:
-            problems.extend(error.diagnostics)
-        else:
+        problems.extend(sources.diagnostics)
+        problems.extend(error.diagnostics)
+        if not sources.diagnostics and not error.diagnostics:
             explain_docker(error, question.files, sources, problems)
         return Answer(services={name: _stand_in(name, sources) for name in sources.names}, sources=sources)
     project = ComposeProject(

@@ -40,6 +40,23 @@ def explain(error: Mapping[str, object], known: Iterable[str]) -> Mistake:
     return Mistake(loc=loc, message=str(error["msg"]).lower())
 
 
+def explain_union(errors: Iterable[Mapping[str, object]]) -> list[Mistake]:
+    """Return findings in words; what one value could have been instead is one sentence."""
+    by_place: dict[object, list[Mapping[str, object]]] = {}
+    for error in errors:
+        loc: Loc = error["loc"]  # type: ignore[assignment]
+        by_place.setdefault(loc[:1], []).append(error)
+    found: list[Mistake] = []
+    for place, group in by_place.items():
+        wanted = list(dict.fromkeys(_WANTED[str(error["type"])] for error in group if error["type"] in _WANTED))
+        if len(group) > 1 and wanted:
+            message = f"must be {' or '.join(wanted)}, not {say(group[0]['input'])}"
+            found.append(Mistake(loc=place, message=message))  # type: ignore[arg-type]
+        else:
+            found += [explain(error, ()) for error in group]
+    return found
+
+
 def unknown_key(loc: Loc, known: Iterable[str]) -> Mistake:
     """Return the mistake of a key that nobody knows."""
     keys = sorted(known)

@@ -4,8 +4,6 @@ As `values`: what YAML gave to values of the domain, or ValueError with one plai
 number from 1 to 65535, or None for `auto`.
 """
 
-import re
-
 from devenv.config.values import ON_CONFLICT, TRANSPORTS, read_choice, read_plain, say
 from devenv.domain.model import OnConflict, Port, Transport
 
@@ -88,26 +86,3 @@ def _numbers(text: str) -> tuple[int | None, ...]:
 
 def _is_number(text: str) -> bool:
     return text.isdecimal() and text.isascii() and len(text) <= 9
-
-
-_PROBE_OF_SCHEME = {
-    "http": "http",
-    "https": "http",
-    "tcp": "tcp",
-    "redis": "redis",
-    "rediss": "redis",
-    "postgres": "sql",
-    "postgresql": "sql",
-    "mysql": "sql",
-    "mariadb": "sql",
-}
-_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)(?:\+[a-z0-9]+)?://(\S+)")
-
-
-def read_url(url: str) -> tuple[str, str] | None:
-    """Return the kind of probe and its value that an external service's URL asks for."""
-    found = _URL.fullmatch(url)
-    kind = _PROBE_OF_SCHEME.get(found[1].lower()) if found else None
-    if found is None or kind is None:
-        return None
-    return kind, found[2].rstrip("/") if kind == "tcp" else url

@@ -22,13 +22,20 @@ from pydantic import (
 
 from devenv import probes
 from devenv.config import values
-from devenv.config.mistakes import Mistake, explain, unknown_key
+from devenv.config.mistakes import Mistake, explain, explain_union, unknown_key
 from devenv.config.port_values import read_ports
 from devenv.domain.model import Condition, EngineChoice, Port, Restart
 from devenv.domain.probe import Probe
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+_LATER = "x-definition"  # pydantic looks up each $ref while it builds; ours join after
+
+
+def _later(name: str) -> dict[str, str]:
+    return {_LATER: name}
+
 
 _TEXT = {"type": ["string", "number", "boolean"]}
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
@@ -106,7 +113,7 @@ _PORT_SCHEMA = {
     "anyOf": [
         {"type": "integer", "minimum": 1, "maximum": 65535},
         {"type": "string", "examples": ["8000-8003", "127.0.0.1:8000", "auto"]},
-        {"$ref": "#/$defs/PortInput"},
+        _later("PortInput"),
     ]
 }
 _EDGES_SCHEMA = {
@@ -115,7 +122,7 @@ _EDGES_SCHEMA = {
         {
             "type": "object",
             "additionalProperties": {
-                "anyOf": [{"enum": list(values.CONDITIONS)}, {"type": "null"}, {"$ref": "#/$defs/DependencyInput"}]
+                "anyOf": [{"enum": list(values.CONDITIONS)}, {"type": "null"}, _later("DependencyInput")]
             },
         },
     ]
@@ -149,7 +156,7 @@ class ServiceInput(Input):
     environment: Variables = Field({}, description="Variables for this service; no value means the user's own.")
     env_file: Texts = Field((), description="Files with KEY=value lines for this service.")
     depends_on: Edges = Field({}, description="What must be ready, started or completed before this starts.")
-    ready: Annotated[object, WithJsonSchema({"$ref": "#/$defs/Ready"})] = Field(
+    ready: Annotated[object, WithJsonSchema(_later("Ready"))] = Field(
         None, description="What proves that the service is usable; with a port, its port by default."
     )
     restart: (
@@ -183,9 +190,9 @@ class StackInput(Input):
         | None
     ) = Field(None, description="Where Compose services run: auto (Docker, else embedded), docker or embedded.")
     environment: Variables = Field({}, description="Variables for all processes and tasks.")
-    services: Annotated[
-        object, WithJsonSchema({"type": "object", "additionalProperties": {"$ref": "#/$defs/ServiceInput"}})
-    ] = Field(None, description="The services by name.")
+    services: Annotated[object, WithJsonSchema({"type": "object", "additionalProperties": _later("ServiceInput")})] = (
+        Field(None, description="The services by name.")
+    )
 
 
 NOTHING_READ = ServiceInput.model_validate({})
@@ -225,7 +232,7 @@ def read_probe(kind: type[Probe], options: Mapping[str, object]) -> Probe | list
             {name: options[name] for name in options if name in {"value", *known}}
         )
     except ValidationError as error:
-        return mistakes + [explain({**detail}, known) for detail in error.errors(include_url=False)]
+        return mistakes + explain_union([{**detail} for detail in error.errors(include_url=False)])
     return mistakes or probe
 
 
@@ -250,9 +257,18 @@ def json_schema() -> dict[str, object]:
     definitions["Probe"] = one
     definitions["Ready"] = {
         "description": "One probe, or a list of probes that must all pass.",
-        "anyOf": [{"$ref": "#/$defs/Probe"}, {"type": "array", "items": {"$ref": "#/$defs/Probe"}}, only_timeout],
+        "anyOf": [_later("Probe"), {"type": "array", "items": _later("Probe")}, only_timeout],
     }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "services.yaml"}
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "services.yaml"}
+    return cast("dict[str, object]", _with_refs(whole))
+
+
+def _with_refs(schema: object) -> object:
+    if isinstance(schema, dict):
+        if _LATER in schema:
+            return {"$ref": f"#/$defs/{schema[_LATER]}"} | {key: item for key, item in schema.items() if key != _LATER}
+        return {key: _with_refs(item) for key, item in schema.items()}
+    return [_with_refs(item) for item in schema] if isinstance(schema, list) else schema
 
 
 _TIMEOUT: dict[str, object] = {

@@ -99,12 +99,12 @@ def read_choice(value: object, choices: Mapping[str, T]) -> T:
 
 def read_flag(value: object) -> bool:
     """Return true or false, also from the text that a variable became."""
-    word = read_plain(value).lower() if isinstance(value, str) else value
-    if word in (True, False) and isinstance(word, bool):
-        return word
-    if word in {"true", "false"}:
-        return word == "true"
-    raise ValueError(f"must be true or false, not {say(value)}")
+    if isinstance(value, bool):
+        return value
+    word = read_plain(value).lower() if isinstance(value, str) else ""
+    if word not in {"true", "false"}:
+        raise ValueError(f"must be true or false, not {say(value)}")
+    return word == "true"
 
 
 def read_duration(value: object) -> float:
