@@ -202,7 +202,9 @@ class DockerEngine:
         changed = [
             one.id
             for one in running
-            if force or hashes.get(one.service) != one.config_hash or images.get(one.service) != one.image_id
+            if force
+            or hashes.get(one.service, one.config_hash) != one.config_hash
+            or images.get(one.service, one.image_id) != one.image_id
         ]
         await run_all([partial(end_container, self._line, id_, None) for id_ in changed])
 
