@@ -67,46 +67,6 @@ def compose_stack(
             files=files, directory=str(folder), project=name, profiles=(), env_files=(), environment=surroundings
         )
     project = ComposeProject(name=name, files=files, directory=str(folder), model=model)
-    outages: list[HostError | None]
-
-    async def find(self, service: str) -> Container:
-        """Return the container of `service`; raises StopIteration where there is none."""
-        return next(one for one in await self.containers.list() if one.service == service)
-
-    async def up(self, *services: str) -> dict[str, str]:
-        """Create and start these; return the ids by service."""
-        made = {one.service: one.id for one in await self.containers.create(services)}
-        for service in services:
-            await self.containers.start(made[service])
-        return made
-
-
-@contextmanager
-def compose_stack(
-    engine: Engine,
-    folder: Path,
-    name: str,
-    services: Mapping[str, Mapping[str, object]],
-    *,
-    top: Mapping[str, object] | None = None,
-    environment: Mapping[str, str] | None = None,
-    read: bool = False,
-) -> Iterator[ComposeStack]:
-    """Write a Compose file (JSON is YAML) and give the adapter for it."""
-    file = folder / "compose.yaml"
-    file.write_text(json.dumps({"services": services, **(top or {})}))
-    surroundings = {**os.environ, **(environment or {})}
-    project = ComposeProject(name=name, files=(str(file),), directory=str(folder))
-    if read:
-        model = read_compose(
-            files=project.files,
-            directory=str(folder),
-            project=name,
-            profiles=(),
-            env_files=(),
-            environment=surroundings,
-        )
-        project = ComposeProject(name=name, files=project.files, directory=project.directory, model=model)
     outages: list[HostError | None] = []
     adapter = DockerEngine(project, state_dir=folder / "state", environment=surroundings, report_outage=outages.append)
     try:
