@@ -111,9 +111,13 @@ def _without_note(rotation: Rotation, step: Callable[[], object]) -> None:
     log_layout.write_base(rotation.names, before)
 
 
-def _named(rotation: Rotation, fd: int) -> None:
+def _collapsed(rotation: Rotation, fd: int) -> None:
     rotation.punch(fd)
     rotation.collapse(fd)
+
+
+def _named(rotation: Rotation, fd: int) -> None:
+    _collapsed(rotation, fd)
     rotation.names.new.replace(rotation.names.old(log_layout.read_base(rotation.names).base))
 
 
@@ -121,7 +125,7 @@ STEPS: dict[str, Callable[[Rotation, int], object]] = {
     "copied": lambda rotation, fd: (rotation, fd),
     "punched, not noted": lambda rotation, fd: _without_note(rotation, lambda: rotation.punch(fd)),
     "punched": Rotation.punch,
-    "collapsed": lambda rotation, fd: (rotation.punch(fd), rotation.collapse(fd)),
+    "collapsed": _collapsed,
     "named, not noted": _named,
 }
 
