@@ -17,10 +17,10 @@ from devenv.probes.tcp import Tcp
 Stages = tuple[tuple[Probe, ...], ...]
 
 
-def choose_stages(service: Service, *, has_health: bool = False) -> Stages:
+def default_stages(service: Service, *, has_health_test: bool = False) -> Stages:
     """Return the probes of `service` in stages that are passed one after the other.
 
-    `has_health` says that the engine knows a health check of the container. A health check is a new process in the
+    `has_health_test` says that the engine knows a health check of the container. A health check is a new process in the
     container on each attempt, so it has to wait for the port.
     """
     if service.probes:
@@ -31,7 +31,7 @@ def choose_stages(service: Service, *, has_health: bool = False) -> Stages:
         case ExternalRun(url=url):
             return ((probe_for_url(url),),)
         case ContainerRun(health=declared):
-            health: Stages = ((Health(),),) if has_health or declared else ()
+            health: Stages = ((Health(),),) if has_health_test or declared else ()
             return (*_tcp(service), *health)
         case ProcessRun():
             return _tcp(service)

@@ -19,6 +19,7 @@ class Log:
 
     kind: ClassVar[str] = "log"
     asks_port: ClassVar[bool] = False
+    is_watched: ClassVar[bool] = False  # a line that was written proves a start, not that the service still lives
     __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
     value: str
