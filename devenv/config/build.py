@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from devenv.config import paths
 from devenv.config.compose_sources import ComposeSources
+from devenv.config.nodes import Path
 from devenv.config.problems import Problems, suggest
 from devenv.config.services import Entry, ServicesFile, check_env_files
-from devenv.config.source import Path
 from devenv.config.variables import load_env_files
 from devenv.domain.model import (
     Condition,

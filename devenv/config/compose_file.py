@@ -13,8 +13,9 @@ from devenv.config.compose_merge import merge_service
 from devenv.config.compose_sources import OWN_TAGS
 from devenv.config.compose_values import Spec, as_plain
 from devenv.config.interpolate import BadVariable, Expansion, Lookup
+from devenv.config.nodes import Document, Node, Path, Value
 from devenv.config.problems import Problems, suggest
-from devenv.config.source import Document, Node, Path, Value, read_yaml
+from devenv.config.source import read_yaml
 from devenv.config.values import say
 
 SECTIONS = ("networks", "volumes", "configs", "secrets")

@@ -13,8 +13,8 @@ from devenv.config.compose_file import SECTIONS, ComposeFile, FileReader
 from devenv.config.compose_merge import merge_section, merge_service
 from devenv.config.compose_values import Spec
 from devenv.config.dotenv import read_env
+from devenv.config.nodes import Document, Path
 from devenv.config.problems import Place, Problems, suggest
-from devenv.config.source import Document, Path
 from devenv.config.values import list_one, normalise_project
 from devenv.config.variables import Variables, load_dotenv, load_env_files
 

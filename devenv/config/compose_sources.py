@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from devenv.config import paths
+from devenv.config.nodes import Document
 from devenv.config.problems import Problems
-from devenv.config.source import Document, read_yaml
+from devenv.config.source import read_yaml
 from devenv.domain.errors import Diagnostic
 from devenv.domain.model import Mark
 

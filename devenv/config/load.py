@@ -4,31 +4,18 @@ Only joins the readers of the three kinds of file. Must not look at the environm
 that is returned is consistent; otherwise ConfigError holds all diagnostics. Parsers are imported when `load` is called.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devenv.config import paths
 from devenv.config.discover import ALL_NAMES, find_file, kind_of
+from devenv.config.request import Request
 from devenv.domain.errors import ConfigError
-from devenv.domain.model import EngineChoice, Stack
+from devenv.domain.model import Stack
 
 if TYPE_CHECKING:
     from devenv.config.compose import ReadCompose
 
 __all__ = ["Request", "find_file", "load"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the user asks for: where to look, and what overrides the files."""
-
-    start: str
-    file: str | None = None
-    project: str | None = None
-    profiles: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    engine: EngineChoice | None = None
 
 
 def load(request: Request, *, read_compose: "ReadCompose | None") -> Stack:

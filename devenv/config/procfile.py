@@ -7,8 +7,8 @@ no port is declared. Invariant: every line that is no comment is a process or a 
 import re
 
 from devenv.config import paths
-from devenv.config.load import Request
 from devenv.config.problems import Problems, TextFile
+from devenv.config.request import Request
 from devenv.config.values import check_name, normalise_project
 from devenv.config.variables import load_dotenv
 from devenv.domain.errors import ConfigError

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from devenv import probes
-from devenv.config import values
+from devenv.config import shapes, values
 from devenv.config.mistakes import Mistake, explain, explain_union, unknown_key
 from devenv.config.port_values import read_ports
 from devenv.domain.model import Condition, EngineChoice, Port, Restart
@@ -29,24 +29,6 @@ from devenv.domain.probe import Probe
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-_LATER = "x-definition"  # pydantic looks up each $ref while it builds; ours join after
-
-
-def _later(name: str) -> dict[str, str]:
-    return {_LATER: name}
-
-
-_TEXT = {"type": ["string", "number", "boolean"]}
-_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-_DURATION = {"type": ["string", "number"], "examples": ["30s", "1m30s", "500ms"]}
-_COMMAND = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": _TEXT, "minItems": 1}]}
-_ENVIRONMENT = {
-    "anyOf": [
-        {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}},
-        {"type": "array", "items": {"type": "string"}},
-    ]
-}
 
 
 class Input(BaseModel):
@@ -58,12 +40,12 @@ class Input(BaseModel):
 Texts = Annotated[
     tuple[Annotated[str, PlainValidator(values.read_filled)], ...],
     BeforeValidator(values.list_one),
-    WithJsonSchema(_TEXTS),
+    WithJsonSchema(shapes.TEXTS),
 ]
 Flag = Annotated[bool, PlainValidator(values.read_flag), WithJsonSchema({"type": "boolean"})]
-Duration = Annotated[float, PlainValidator(values.read_duration), WithJsonSchema(_DURATION)]
-Argv = Annotated[tuple[str, ...], PlainValidator(values.read_argv), WithJsonSchema(_COMMAND)]
-Variables = Annotated[dict[str, str | None], PlainValidator(values.read_variables), WithJsonSchema(_ENVIRONMENT)]
+Duration = Annotated[float, PlainValidator(values.read_duration), WithJsonSchema(shapes.DURATION)]
+Argv = Annotated[tuple[str, ...], PlainValidator(values.read_argv), WithJsonSchema(shapes.COMMAND)]
+Variables = Annotated[dict[str, str | None], PlainValidator(values.read_variables), WithJsonSchema(shapes.ENVIRONMENT)]
 ConditionWord = Annotated[
     Condition, PlainValidator(values.read_condition), WithJsonSchema({"enum": list(values.CONDITIONS)})
 ]
@@ -109,33 +91,15 @@ def _port(value: object) -> tuple[Port, ...]:
     return read_ports(value)
 
 
-_PORT_SCHEMA = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1, "maximum": 65535},
-        {"type": "string", "examples": ["8000-8003", "127.0.0.1:8000", "auto"]},
-        _later("PortInput"),
-    ]
-}
-_EDGES_SCHEMA = {
-    "anyOf": [
-        {"type": "array", "items": {"type": "string"}},
-        {
-            "type": "object",
-            "additionalProperties": {
-                "anyOf": [{"enum": list(values.CONDITIONS)}, {"type": "null"}, _later("DependencyInput")]
-            },
-        },
-    ]
-}
 Ports = Annotated[
     tuple[Annotated[tuple[Port, ...], PlainValidator(_port)], ...],
     BeforeValidator(values.list_one),
-    WithJsonSchema({"anyOf": [*_PORT_SCHEMA["anyOf"], {"type": "array", "items": _PORT_SCHEMA}]}),
+    WithJsonSchema({"anyOf": [*shapes.PORT["anyOf"], {"type": "array", "items": shapes.PORT}]}),
 ]
 Edges = Annotated[
     dict[str, Annotated[DependencyInput, BeforeValidator(values.map_edge)]],
     BeforeValidator(values.map_edges),
-    WithJsonSchema(_EDGES_SCHEMA),
+    WithJsonSchema(shapes.EDGES),
 ]
 
 
@@ -156,7 +120,7 @@ class ServiceInput(Input):
     environment: Variables = Field({}, description="Variables for this service; no value means the user's own.")
     env_file: Texts = Field((), description="Files with KEY=value lines for this service.")
     depends_on: Edges = Field({}, description="What must be ready, started or completed before this starts.")
-    ready: Annotated[object, WithJsonSchema(_later("Ready"))] = Field(
+    ready: Annotated[object, WithJsonSchema(shapes.later("Ready"))] = Field(
         None, description="What proves that the service is usable; with a port, its port by default."
     )
     restart: (
@@ -190,9 +154,9 @@ class StackInput(Input):
         | None
     ) = Field(None, description="Where Compose services run: auto (Docker, else embedded), docker or embedded.")
     environment: Variables = Field({}, description="Variables for all processes and tasks.")
-    services: Annotated[object, WithJsonSchema({"type": "object", "additionalProperties": _later("ServiceInput")})] = (
-        Field(None, description="The services by name.")
-    )
+    services: Annotated[
+        object, WithJsonSchema({"type": "object", "additionalProperties": shapes.later("ServiceInput")})
+    ] = Field(None, description="The services by name.")
 
 
 NOTHING_READ = ServiceInput.model_validate({})
@@ -257,22 +221,14 @@ def json_schema() -> dict[str, object]:
     definitions["Probe"] = one
     definitions["Ready"] = {
         "description": "One probe, or a list of probes that must all pass.",
-        "anyOf": [_later("Probe"), {"type": "array", "items": _later("Probe")}, only_timeout],
+        "anyOf": [shapes.later("Probe"), {"type": "array", "items": shapes.later("Probe")}, only_timeout],
     }
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "services.yaml"}
-    return cast("dict[str, object]", _with_refs(whole))
-
-
-def _with_refs(schema: object) -> object:
-    if isinstance(schema, dict):
-        if _LATER in schema:
-            return {"$ref": f"#/$defs/{schema[_LATER]}"} | {key: item for key, item in schema.items() if key != _LATER}
-        return {key: _with_refs(item) for key, item in schema.items()}
-    return [_with_refs(item) for item in schema] if isinstance(schema, list) else schema
+    return cast("dict[str, object]", shapes.with_refs(whole))
 
 
 _TIMEOUT: dict[str, object] = {
-    "timeout": {**_DURATION, "description": "How long the service may take to become ready."}
+    "timeout": {**shapes.DURATION, "description": "How long the service may take to become ready."}
 }
 
 

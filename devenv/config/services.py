@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from devenv.config import paths
 from devenv.config.mistakes import Mistake
+from devenv.config.nodes import Document, Path
 from devenv.config.problems import Problems
 from devenv.config.ready import Ready, read_ready
 from devenv.config.schema import NOTHING_READ, ServiceInput, StackInput, read_keys
-from devenv.config.source import Document, Path
 from devenv.config.values import check_name, list_one, read_filled, say
 from devenv.config.variables import Filled, Reference, Variables, fill, load_dotenv, load_env_files
 

@@ -11,8 +11,8 @@ from devenv.config.build import Builder
 from devenv.config.check import Checker, check_references
 from devenv.config.compose import ReadCompose
 from devenv.config.compose_project import Answer, Question, choose_files, read_project
-from devenv.config.load import Request
 from devenv.config.problems import Problems, suggest
+from devenv.config.request import Request
 from devenv.config.services import ServicesFile, read_services
 from devenv.config.source import read_yaml
 from devenv.config.values import normalise_project, read_project_name

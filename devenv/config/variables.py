@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from devenv.config import paths
 from devenv.config.dotenv import read_env
 from devenv.config.interpolate import BadVariable, Expansion
+from devenv.config.nodes import Document, Path, Value
 from devenv.config.problems import Place, Problems
-from devenv.config.source import Document, Path, Value
 from devenv.domain.references import find_references
 
 DOTENV = ".env"
