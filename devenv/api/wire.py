@@ -4,7 +4,7 @@ Owns the shapes that leave the daemon; `VERSION` changes when one of them change
 Invariant: `decode_event(encode_event(x)) == x`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -48,11 +48,12 @@ def decode_event(data: Mapping[str, Any]) -> Numbered | None:
     if kind is None:
         return None
     known = {field.name for field in fields(kind)}
-    values = {name: value for name, value in data.items() if name in known}
+    values: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+    make: Callable[..., Event] = kind
     if kind is ServiceChanged:
         previous = values.get("previous")
         values = {"service": decode_view(values["service"]), "previous": State(previous) if previous else None}
-    event: Any = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    event = make(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     return Numbered(seq=data["seq"], at=data["at"], event=event)
 
 

@@ -17,7 +17,7 @@ from devenv.app.instances import ContainerInstance, ExternalInstance, Instance, 
 from devenv.app.ports import Containers, Logs, PortTable, Processes, Record, Recorded, RunRecord
 from devenv.app.queueing import StartQueue
 from devenv.app.requests import Reading
-from devenv.app.runner import Runner
+from devenv.app.runner import ChooseStages, Runner
 from devenv.domain.errors import DevenvError, HostError
 from devenv.domain.events import ServiceView
 from devenv.domain.graph import dependents_of, edges_of, longest_paths
@@ -63,6 +63,7 @@ class Toolbox:
     """Stops a container of somebody else's project, which was agreed to."""
     itself: Callable[[int], Self]
     """Takes the pid of the asking command; returns who we are, and which other stacks there are."""
+    choose_stages: ChooseStages
     boot: str
     cpus: int
 
@@ -154,6 +155,7 @@ class Crew:
             instance=instance,
             dependencies=edges,
             board=self.board,
+            choose_stages=self.tools.choose_stages,
             queue=self._queue if isinstance(service.run, ContainerRun) else None,
             priority=longest_paths(edges_of(services), self.weights).get(service.name, 0.0),
             completes=isinstance(service.run, TaskRun) or _is_awaited_complete(service.name, services.values()),

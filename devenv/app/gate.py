@@ -10,10 +10,7 @@ from enum import StrEnum
 
 import anyio
 
-from devenv.domain.probe import NotYet, Outcome, Passed, Probe, Target
-from devenv.probes.defaults import Stages, default_stages
-
-__all__ = ["FailureCause", "GateFailure", "Stages", "Unmet", "default_stages", "pass_gate", "watch_gate"]
+from devenv.domain.probe import NotYet, Outcome, Passed, Probe, Stages, Target
 
 ATTEMPT_S = 2.0
 """How long one attempt may take, for probes that do not say."""

@@ -9,11 +9,12 @@ service's own process may (it failed its gate and stays up for a look).
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import anyio
 
 from devenv.app.board import Board
-from devenv.app.gate import GateFailure, default_stages, pass_gate, watch_gate
+from devenv.app.gate import GateFailure, pass_gate, watch_gate
 from devenv.app.instances import Instance
 from devenv.app.queueing import StartQueue
 from devenv.domain.diagnosis import describe_end, diagnose_end
@@ -21,9 +22,18 @@ from devenv.domain.errors import DevenvError, NotReady, StopFailed
 from devenv.domain.graph import Passage, passage
 from devenv.domain.lifecycle import CALM_S, LIVE, State, Trigger, after_end, backoff_s
 from devenv.domain.model import ContainerRun, Dependency, Service, Stop
+from devenv.domain.probe import Stages
 
 SETTLE_S = 0.1
 """A process that nothing can be asked of counts as ready when it is still alive after this long."""
+
+
+class ChooseStages(Protocol):
+    """Takes a service and whether the engine knows a health check of it; returns its probes in stages."""
+
+    def __call__(self, service: Service, *, has_health_test: bool) -> Stages:
+        """Return the stages, to be passed one after the other."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +44,7 @@ class Runner:
     instance: Instance
     dependencies: tuple[Dependency, ...]
     board: Board
+    choose_stages: "ChooseStages"
     queue: StartQueue | None = None
     priority: float = 0.0
     completes: bool = False
@@ -149,7 +160,7 @@ class Runner:
 
     async def _pass_gate(self) -> DevenvError | None:
         target = await self.instance.target()
-        stages = default_stages(self.service, has_health_test=bool(target.health_test))
+        stages = self.choose_stages(self.service, has_health_test=bool(target.health_test))
         if not stages and not isinstance(self.service.run, ContainerRun):
             await anyio.sleep(SETTLE_S)
         outcome = await pass_gate(
@@ -174,7 +185,7 @@ class Runner:
 
     async def _watch_health(self) -> None:
         target = await self.instance.target()
-        stages = default_stages(self.service, has_health_test=bool(target.health_test))
+        stages = self.choose_stages(self.service, has_health_test=bool(target.health_test))
         async for reason in watch_gate(stages, target, owner_problem=self.instance.owner_problem):
             if reason is not None:
                 self.board.move(self.name, Trigger.SICKEN, detail=reason, health="unhealthy")

@@ -198,7 +198,7 @@ class Supervisor:
     async def _roll_back(self, bring_up: BringUp) -> list[DevenvError]:
         failures: list[DevenvError] = []
         with anyio.CancelScope(shield=True):
-            failures = await self.crew.stop(bring_up.launched, discard=True)
+            failures += await self.crew.stop(bring_up.launched, discard=True)
         return failures
 
     async def _down(self, request: DownRequest) -> Outcome:

@@ -14,7 +14,6 @@ import anyio.to_thread
 
 from devenv.adapters import identity
 from devenv.adapters.claims import claim_project, list_stacks
-from devenv.adapters.embedded import translate
 from devenv.adapters.logs import LogFiles
 from devenv.adapters.processes import HostProcesses
 from devenv.adapters.run_record import JsonRunRecord
@@ -25,6 +24,7 @@ from devenv.app.requests import Reading
 from devenv.domain.holders import ContainerFacts
 from devenv.domain.model import ComposeProject, EngineChoice, Service, Stack, Stop, Transport
 from devenv.domain.ownership import KnownStack, Self
+from devenv.probes.defaults import default_stages
 
 if TYPE_CHECKING:
     from devenv.adapters.engine import DockerEngine
@@ -45,6 +45,7 @@ def build(paths: StatePaths, reading: Reading) -> Toolbox:
         stop_foreign=processes.stop_foreign,
         stop_container=engines.stop_foreign,
         itself=lambda pid: _describe_self(paths, pid),
+        choose_stages=default_stages,
         boot=identity.read_boot_id(),
         cpus=os.cpu_count() or 2,
     )
@@ -78,6 +79,8 @@ def _load_claimed(reading: Reading, paths: StatePaths) -> Stack:
 
 
 def _embed(service: Service, paths: StatePaths, reason: str) -> Service:
+    from devenv.adapters.embedded import translate  # noqa: PLC0415 - only where no engine answers
+
     return translate(service, data_root=str(paths.folder / "data"), reason=reason)
 
 

@@ -78,3 +78,7 @@ class Probe(Protocol):
     async def check(self, target: Target) -> Outcome:
         """Ask once. The caller sets the deadline by cancelling; raises nothing that a service can cause."""
         ...
+
+
+Stages = tuple[tuple[Probe, ...], ...]
+"""Probes in the order of their cost: a stage is asked once the one before it has passed."""

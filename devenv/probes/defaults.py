@@ -7,14 +7,12 @@ nothing: there running is ready.
 from urllib.parse import urlsplit
 
 from devenv.domain.model import ContainerRun, ExternalRun, ProcessRun, Service, TaskRun, Transport
-from devenv.domain.probe import Probe
+from devenv.domain.probe import Probe, Stages
 from devenv.probes.health import Health
 from devenv.probes.http import Http
 from devenv.probes.redis import Redis
 from devenv.probes.sql import Sql
 from devenv.probes.tcp import Tcp
-
-Stages = tuple[tuple[Probe, ...], ...]
 
 
 def default_stages(service: Service, *, has_health_test: bool = False) -> Stages:
