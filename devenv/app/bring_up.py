@@ -245,7 +245,7 @@ class BringUp:
 
     def _is_stuck(self, names: list[str]) -> bool:
         """Tell whether each of `names` has failed or waits for one that has."""
-        ended = {name for name in names if self.crew.board.views[name].state in {State.FAILED, State.STOPPED}}
+        ended = {name for name in names if self.crew.runners[name].is_over}
         blocked = set(ended)
         for wave in waves(edges_of({name: runner.service for name, runner in self.crew.runners.items()})):
             for name in wave:

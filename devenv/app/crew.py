@@ -7,6 +7,7 @@ in which order an operation does things (`bring_up`, `take_down`). Invariant: wh
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -46,6 +47,14 @@ SAVE_PAUSE_S = 0.02
 """Changes that come closer together than this are written to disk as one."""
 
 
+class StopForeign(Protocol):
+    """Ends a process that is not the stack's, with its tree."""
+
+    async def __call__(self, holder: ProcessId, grace_s: float, *, protect: frozenset[int]) -> tuple[ProcessId, ...]:
+        """End it, but never a pid of `protect`; return what is left."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolbox:
     """What the shell was given from outside; built by `daemon.wiring` or by a test."""
@@ -58,7 +67,7 @@ class Toolbox:
     open_engine: Callable[[ComposeProject], Containers]
     embed: Callable[[Service, str], Service]
     """Turns a Compose service into an embedded server: (service, reason). Raises HostError where it has none."""
-    stop_foreign: Callable[[ProcessId, float], Awaitable[tuple[ProcessId, ...]]]
+    stop_foreign: "StopForeign"
     stop_container: Callable[[str], Awaitable[None]]
     """Stops a container of somebody else's project, which was agreed to."""
     itself: Callable[[int], Self]

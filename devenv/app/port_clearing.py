@@ -12,10 +12,11 @@ from devenv.domain.conflict_words import describe_holder, to_error
 from devenv.domain.conflicts import Conflict, Consent, detect_respawn, find_conflicts, resolve
 from devenv.domain.errors import PortHeld
 from devenv.domain.model import Port, Service, Stop
-from devenv.domain.ownership import Ownership
+from devenv.domain.ownership import Ownership, Self
 from devenv.domain.port_numbers import assign_ports
 
 FREE_DEADLINE_S = 5.0
+GRACE_S = 10.0
 
 
 class PortsRefused(PortHeld):
@@ -63,7 +64,7 @@ async def clear_ports(
         return Cleared(services=numbered)
     await _end_own(crew, wanted)
     for conflict in resolution.stopping:
-        await _end_holder(crew, conflict)
+        await _end_holder(crew, conflict, context)
     moved = _move(crew, numbered, wanted, resolution.move)
     return Cleared(services=moved, moved=tuple(name for name, _ in resolution.move))
 
@@ -120,7 +121,7 @@ async def _end_own(crew: Crew, wanted: Mapping[str, tuple[Port, ...]]) -> None:
             await crew.tools.processes.stop_tree(marked[name], name, Stop())
 
 
-async def _end_holder(crew: Crew, conflict: Conflict) -> None:
+async def _end_holder(crew: Crew, conflict: Conflict, context: Self) -> None:
     holder = conflict.holder
     line = describe_holder(holder, conflict.ownership)
     leftover = conflict.ownership is Ownership.LEFTOVER
@@ -129,7 +130,7 @@ async def _end_holder(crew: Crew, conflict: Conflict) -> None:
     if holder.container is not None:
         await crew.tools.stop_container(holder.container.id)
     elif holder.process is not None:
-        await crew.tools.stop_foreign(holder.process.id, 10.0)
+        await crew.tools.stop_foreign(holder.process.id, GRACE_S, protect=context.ancestors)
     if not await crew.tools.ports.wait_free(conflict.port, FREE_DEADLINE_S):
         again = await crew.tools.ports.holders([(conflict.port.number or 0, conflict.port.transport)])
         parent = detect_respawn(holder, again)

@@ -62,6 +62,11 @@ class Runner:
         """Return the service's name."""
         return self.service.name
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether `run` has returned."""
+        return self._finished.is_set()
+
     async def run(self, *, adopted: bool = False) -> None:
         """Live until the service has ended for good, failed, or `stop` was called."""
         try:

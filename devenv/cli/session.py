@@ -13,6 +13,7 @@ from typing import Any
 from devenv.adapters.state import StatePaths, locate
 from devenv.api.client import Client
 from devenv.config.discover import find_file
+from devenv.daemon.spawn import MARKERS, ensure
 from devenv.domain.errors import UsageError
 
 
@@ -47,8 +48,6 @@ class Session:
 
     def ensure(self) -> Client:
         """Return a client of the stack's daemon, started where there is none."""
-        from devenv.daemon.spawn import ensure  # noqa: PLC0415 - only commands that change something need it
-
         self.paths.create()
         start = {"root": self.file, "project": self.project, "reading": self.reading()}
         return ensure(self.paths.socket, self.paths.daemon_log, start)
@@ -70,10 +69,8 @@ def open_session(file: str | None, project: str | None, profiles: tuple[str, ...
     path = Path(found).absolute()
     if not path.is_file():
         raise UsageError(f"cannot read {found}", why="there is no such file", fix=f"ls {path.parent}")
-    environment = {name: value for name, value in os.environ.items() if name not in _OWN}
+    environment = {name: value for name, value in os.environ.items() if name not in MARKERS}
     paths = locate(path, project, environ=environment)
     return Session(file=str(path), project=project, profiles=profiles, paths=paths, environment=environment)
 
 
-_OWN = frozenset({"DEVENV_STACK", "DEVENV_SERVICE"})
-"""Marks of a stack that this command may itself run in; they must not reach its services."""

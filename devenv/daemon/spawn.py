@@ -20,6 +20,8 @@ from devenv.domain.errors import DaemonUnreachable
 DEADLINE_S = 15.0
 READY = b"ready\n"
 BUSY = b"busy\n"
+MARKERS = ("DEVENV_STACK", "DEVENV_SERVICE")
+"""Marks of a stack that the caller may itself run in: that stack's `down` must not find us by them."""
 
 
 def ensure(socket: Path, log: Path, start: Mapping[str, Any]) -> Client:
@@ -44,6 +46,7 @@ def _start(log: Path, start: Mapping[str, Any], deadline: float) -> bytes:
         with log.open("ab") as output:
             subprocess.Popen(
                 [sys.executable, "-m", "devenv.daemon", json.dumps({**start, "ready_fd": writing})],
+                env={name: value for name, value in os.environ.items() if name not in MARKERS},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

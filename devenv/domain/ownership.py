@@ -7,7 +7,6 @@ else is true of them; another user's process is never LEFTOVER, STACK, CONTAINER
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import PurePosixPath
 
 from devenv.domain.holders import Holder, ProcessFacts, ProcessId
 from devenv.domain.model import Port
@@ -117,7 +116,7 @@ def _is_inside_project(folder: str, context: Self) -> bool:
 
 
 def _is_within(path: str, folder: str) -> bool:
-    return path != "" and PurePosixPath(path).is_relative_to(folder)
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 # --- by name: only ever used to be more careful -----------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 
 from devenv.api.wire import encode_event
 from devenv.cli.output import format_table, print_aside, print_data
-from devenv.cli.views.words import HEADER, change_line, ending_document, ending_line, errors_text, table_row
+from devenv.cli.views.words import HEADER, change_line, ending_document, ending_line, errors_text, is_news, table_row
 from devenv.domain.events import Note, Numbered, OperationEnded, Progress, ServiceChanged, Snapshot
 
 
@@ -29,7 +29,7 @@ class PlainView:
                 print_aside(f"{level}: {text}" if level == "warning" else text)
             case Progress(subject=subject, text=text) if not self._quiet:
                 print_aside(f"  {subject}: {text}")
-            case ServiceChanged(service=view, previous=previous) if not self._quiet and view.state is not previous:
+            case ServiceChanged(service=view, previous=previous) if not self._quiet and is_news(view, previous):
                 print_aside(change_line(view))
             case _:
                 pass

@@ -29,6 +29,15 @@ def table_row(view: ServiceView) -> tuple[str, ...]:
     return (view.name, str(view.state), view.url, after, where)
 
 
+_SILENT = frozenset({State.WAITING, State.PROBING, State.STOPPING})
+"""States on the way to another one that is told."""
+
+
+def is_news(view: ServiceView, previous: State | None) -> bool:
+    """Tell whether a change is worth a line of its own in a log."""
+    return previous is not None and view.state is not previous and view.state not in _SILENT
+
+
 def change_line(view: ServiceView) -> str:
     """Return a change of state as one line."""
     mark = MARKS.get(view.state, " ")
