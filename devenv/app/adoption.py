@@ -106,7 +106,8 @@ def _take_over(
         crew.board.put(replace(view, state=State.STOPPED, detail="", health=""))
         runner = crew.hire(service, services, (), instance)
         runner.fingerprint = recorded.fingerprint
-        crew.tasks.start_soon(lambda: runner.run(adopted=True))
+        runner.enlist(adopted=True)
+        crew.tasks.start_soon(runner.run)
 
 
 def _alive_process(

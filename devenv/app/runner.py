@@ -18,14 +18,17 @@ from devenv.app.gate import GateFailure, pass_gate, watch_gate
 from devenv.app.instances import Instance
 from devenv.app.queueing import StartQueue
 from devenv.domain.diagnosis import describe_end, diagnose_end
-from devenv.domain.errors import DevenvError, NotReady, StopFailed
+from devenv.domain.errors import DevenvError, NotReady
 from devenv.domain.graph import Passage, passage
-from devenv.domain.lifecycle import CALM_S, LIVE, State, Trigger, after_end, backoff_s
+from devenv.domain.lifecycle import CALM_S, State, Trigger, after_end, backoff_s
 from devenv.domain.model import ContainerRun, Dependency, Service, Stop
-from devenv.domain.probe import Stages
+from devenv.domain.probe import Stages, Target
 
 SETTLE_S = 0.1
 """A process that nothing can be asked of counts as ready when it is still alive after this long."""
+
+END_IS_NEWS_S = 2.0
+"""So long is the end of a thing awaited that could not be looked at."""
 
 
 class ChooseStages(Protocol):
@@ -54,6 +57,7 @@ class Runner:
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _finished: anyio.Event = field(default_factory=anyio.Event)
     _hurry: anyio.Event = field(default_factory=anyio.Event)
+    _adopted: bool = False
     _began: float = 0.0
     _was_ready: bool = False
 
@@ -67,12 +71,21 @@ class Runner:
         """Tell whether `run` has returned."""
         return self._finished.is_set()
 
-    async def run(self, *, adopted: bool = False) -> None:
-        """Live until the service has ended for good, failed, or `stop` was called."""
+    def enlist(self, *, adopted: bool = False) -> None:
+        """Take the service's place on the board, before `run`: from now on nobody sees it as stopped."""
+        self._adopted = adopted
+        if adopted:
+            self.board.put(self.instance.describe(self.board.views[self.name]))
+            self.board.move(self.name, Trigger.ADOPT)
+        else:
+            self.board.move(self.name, Trigger.QUEUE, detail="", tail=(), exit_code=None, ready_after_s=None)
+
+    async def run(self) -> None:
+        """Live until the service has ended for good, failed, or `stop` was called; `enlist` comes first."""
         try:
             with self._scope:
                 try:
-                    await self._live(adopted=adopted)
+                    await self._live()
                 except DevenvError as error:
                     await self._fail(error)
         finally:
@@ -83,15 +96,13 @@ class Runner:
         self._scope.cancel()
         await self._finished.wait()
         state = self.board.views[self.name].state
-        if state in LIVE | {State.WAITING, State.FAILED}:
-            self.board.move(self.name, Trigger.STOP)
-        elif state is not State.STOPPING and state is not State.COMPLETED:
+        if state is State.STOPPED:
             return
-        else:
+        if state is not State.STOPPING:  # an earlier stop may have been given up half-way
             self.board.move(self.name, Trigger.STOP)
         try:
             await self._end(stop or self.service.stop)
-        except StopFailed as error:
+        except DevenvError as error:
             self.failure = error
             self.board.move(self.name, Trigger.FAIL, detail=error.why)
             raise
@@ -101,22 +112,21 @@ class Runner:
         """Use the hard signal now, also for a stop that is under way."""
         self._hurry.set()
 
+    def calm_down(self) -> None:
+        """Take `hurry` back: what survived that operation is stopped gently by the next one."""
+        self._hurry = anyio.Event()
+
     def waits_for(self) -> tuple[str, ...]:
         """Return the dependencies that must still be met."""
         return tuple(edge.service for edge in self.dependencies if self._passage(edge) is not Passage.OPEN)
 
-    async def _live(self, *, adopted: bool) -> None:
+    async def _live(self) -> None:
         failures = 0
-        if not adopted:
-            self.board.move(self.name, Trigger.QUEUE, detail="", tail=(), exit_code=None, ready_after_s=None)
+        self._began = anyio.current_time()
+        if not self._adopted:
             await self._wait_for_dependencies()
+            await self._start()
         while True:
-            if adopted:
-                self.board.put(self.instance.describe(self.board.views[self.name]))
-                self.board.move(self.name, Trigger.ADOPT)
-                self._began, adopted = anyio.current_time(), False
-            else:
-                await self._start()
             exit_code = await self._watch()
             if exit_code is _GATE_FAILED:
                 return
@@ -124,11 +134,13 @@ class Runner:
             failures = 1 if self._was_ready and lived_s >= CALM_S else failures + 1
             if not await self._survive(exit_code, lived_s, failures):
                 return
+            await self._start()
 
     async def _start(self) -> None:
         await self.instance.prepare()
         async with self._turn():
             self.board.move(self.name, Trigger.START, detail="")
+            self._adopted = False
             self._began = anyio.current_time()
             with anyio.CancelScope(shield=True):
                 await self.instance.start()
@@ -142,7 +154,8 @@ class Runner:
 
     async def _watch(self) -> "int | _GateFailed | None":
         """Pass the gate and watch until the instance ends; return its exit status."""
-        ended: list[int | _GateFailed | None] = []
+        ended: list[int | None] = []
+        failures: list[DevenvError] = []
 
         async def watch_end() -> None:
             ended.append(await self.instance.wait_end())
@@ -150,22 +163,34 @@ class Runner:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch_end)
-            if self.completes:
-                await anyio.sleep_forever()
-            failure = await self._pass_gate()
-            if failure is None:
-                await self._watch_health()
-            elif not ended:
-                self.failure = failure
-                tail = await self.instance.tail()
-                self.board.move(self.name, Trigger.FAIL, detail=failure.why, tail=tail)
-                ended.append(_GATE_FAILED)
+            try:
+                failures += await self._watch_gate()
+            except DevenvError as error:
+                # a thing that cannot be looked at has mostly ended, and its end says more
+                with anyio.move_on_after(END_IS_NEWS_S):
+                    await anyio.sleep_forever()
+                failures.append(error)
             tasks.cancel_scope.cancel()
-        return ended[0]
+        if ended:
+            return ended[0]
+        if not isinstance(failures[0], NotReady):
+            raise failures[0]
+        self.failure = failures[0]
+        self.board.move(self.name, Trigger.FAIL, detail=self.failure.why, tail=self.failure.details)
+        return _GATE_FAILED
 
-    async def _pass_gate(self) -> DevenvError | None:
+    async def _watch_gate(self) -> list[DevenvError]:
+        """Pass the gate, then watch for ever; return what kept it from being passed."""
+        if self.completes:
+            await anyio.sleep_forever()
         target = await self.instance.target()
         stages = self.choose_stages(self.service, has_health_test=bool(target.health_test))
+        failure = await self._pass_gate(stages, target)
+        if failure is None:
+            await self._watch_health(stages, target)
+        return [failure] if failure is not None else []
+
+    async def _pass_gate(self, stages: Stages, target: Target) -> DevenvError | None:
         if not stages and not isinstance(self.service.run, ContainerRun):
             await anyio.sleep(SETTLE_S)
         outcome = await pass_gate(
@@ -183,14 +208,11 @@ class Runner:
                 details=await self.instance.tail(),
             )
         self._was_ready = True
-        self.board.move(
-            self.name, Trigger.PASS, detail="", health="healthy", ready_after_s=anyio.current_time() - self._began
-        )
+        facts = {} if self._adopted else {"ready_after_s": anyio.current_time() - self._began}
+        self.board.move(self.name, Trigger.PASS, detail="", health="healthy", **facts)
         return None
 
-    async def _watch_health(self) -> None:
-        target = await self.instance.target()
-        stages = self.choose_stages(self.service, has_health_test=bool(target.health_test))
+    async def _watch_health(self, stages: Stages, target: Target) -> None:
         async for reason in watch_gate(stages, target, owner_problem=self.instance.owner_problem):
             if reason is not None:
                 self.board.move(self.name, Trigger.SICKEN, detail=reason, health="unhealthy")
@@ -241,6 +263,7 @@ class Runner:
         """Stop the instance; `hurry` turns a gentle stop into a hard one."""
         hard = Stop(signal="KILL", grace_s=0.0)
         done = False
+        failure: DevenvError | None = None
 
         async def watch_hurry() -> None:
             await self._hurry.wait()
@@ -249,11 +272,20 @@ class Runner:
         async with anyio.create_task_group() as tasks:
             with anyio.CancelScope() as gentle:
                 tasks.start_soon(watch_hurry)
-                await self.instance.stop(hard if self._hurry.is_set() else stop)
+                failure = await self._try_stop(hard if self._hurry.is_set() else stop)
                 done = True
             if not done:
-                await self.instance.stop(hard)
+                failure = await self._try_stop(hard)
             tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure  # outside the group, which would wrap it
+
+    async def _try_stop(self, stop: Stop) -> DevenvError | None:
+        try:
+            await self.instance.stop(stop)
+        except DevenvError as error:
+            return error
+        return None
 
     async def _wait_for_dependencies(self) -> None:
         while True:
