@@ -32,7 +32,9 @@ async def adopt(crew: Crew, reading: Reading) -> None:
     crew.weights.update(record.weights)
     stack = await _read(crew, reading, record)
     crew.stack = stack
-    containers = await _list_containers(crew, stack.compose or record.compose)
+    had_containers = any(recorded.view.container for recorded in record.services.values())
+    project = (record.compose or stack.compose) if had_containers else None
+    containers = await _list_containers(crew, project)
     for name in dict.fromkeys([*record.services, *marked]):
         recorded = record.services.get(name) or Recorded(view=ServiceView(name=name, run="process"))
         service = stack.services.get(name) or _stand_in(recorded)

@@ -83,6 +83,7 @@ class BringUp:
             assert self.crew.engine is not None
             await self.crew.engine.ping()
         except HostError as error:
+            self.crew.leave_engine()
             if stack.engine is EngineChoice.DOCKER:
                 raise
             return self._embed(stack, containers, "no Docker engine answers", error)

@@ -119,6 +119,11 @@ class Crew:
             self._listening = None
         return self.engine
 
+    def leave_engine(self) -> None:
+        """Forget an engine that does not answer, unless something of ours runs on it."""
+        if not any(view.container for view in self.board.views.values()):
+            self.engine = None
+
     async def follow_engine(self) -> None:
         """Subscribe to the engine's events, once."""
         if self._listening is not None or self.engine is None:

@@ -54,6 +54,8 @@ class Supervisor:
     def __init__(self, *, key: str, tools: Toolbox, report_bug: Callable[[BaseException], str]) -> None:
         self.bus = Bus()
         self.operations: dict[str, Operation] = {}
+        self.down = anyio.Event()
+        """Set when a `down` has ended everything."""
         self._key = key
         self._tools = tools
         self._report_bug = report_bug
@@ -207,6 +209,7 @@ class Supervisor:
         survived = any(isinstance(error, StopFailed) for error in failures)
         if not request.services and not survived:
             self.crew.forget()
+            self.down.set()
         return Outcome(failures=failures, summary=take_down.summary)
 
 

@@ -21,22 +21,26 @@ from devenv import __version__
 from devenv.adapters.state import Lock, StatePaths, locate
 from devenv.daemon.spawn import BUSY, READY
 
+FAREWELL_S = 0.05
+"""Time for the last answer to reach its client."""
+
 LINGER_S = 2.0
 """A daemon with nothing to do ends after this long, so that a next command finds it or starts a fresh one."""
 
 
 def main() -> None:
     """Run until nothing is left to do, or until told to end; services outlive us."""
-    start: dict[str, Any] = json.loads(sys.argv[1])
+    ready_fd = int(sys.argv[1])
+    start: dict[str, Any] = json.loads(sys.stdin.buffer.read())
     paths = locate(start["root"], start["project"], environ=os.environ)
     paths.create()
     lock = Lock(paths.lock)
     if not lock.acquire():
-        os.write(start["ready_fd"], BUSY)
+        os.write(ready_fd, BUSY)
         return
     listener = _listen(paths)
-    os.write(start["ready_fd"], READY)
-    os.close(start["ready_fd"])
+    os.write(ready_fd, READY)
+    os.close(ready_fd)
     try:
         _serve(paths, listener, start)
     finally:
@@ -79,6 +83,7 @@ async def _run(paths: StatePaths, listener: socket.socket, start: Mapping[str, A
     async with supervisor.serve(reading), anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(_end_when_idle, supervisor, tasks.cancel_scope)
+        tasks.start_soon(_end_when_down, supervisor, tasks.cancel_scope)
         await _serve_api(supervisor, listener)
 
 
@@ -123,6 +128,19 @@ async def _end_when_idle(supervisor: Any, scope: Any) -> None:
         if supervisor.is_idle and supervisor.bus.seq == seen:
             scope.cancel()
             return
+
+
+async def _end_when_down(supervisor: Any, scope: Any) -> None:
+    """End with the stack: after a `down` nothing of it is left, not even its daemon."""
+    import anyio  # noqa: PLC0415
+
+    while True:
+        await supervisor.down.wait()
+        await anyio.sleep(FAREWELL_S)
+        if supervisor.is_idle:
+            scope.cancel()
+            return
+        await anyio.sleep(LINGER_S)
 
 
 def write_crash_file(folder: Path, error: BaseException) -> str:

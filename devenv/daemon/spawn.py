@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,20 @@ def _start(log: Path, start: Mapping[str, Any], deadline: float) -> bytes:
     reading, writing = os.pipe()
     try:
         with log.open("ab") as output:
-            subprocess.Popen(
-                [sys.executable, "-m", "devenv.daemon", json.dumps({**start, "ready_fd": writing})],
+            # Through a pipe, not as an argument: the settings hold the user's environment, and `ps` shows arguments.
+            daemon = subprocess.Popen(
+                [sys.executable, "-m", "devenv.daemon", str(writing)],
                 env={name: value for name, value in os.environ.items() if name not in MARKERS},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 cwd="/",
                 start_new_session=True,
                 pass_fds=(writing,),
             )
+        assert daemon.stdin is not None
+        with suppress(BrokenPipeError), daemon.stdin:
+            daemon.stdin.write(json.dumps(start).encode())
         os.close(writing)
         writing = -1
         ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))

@@ -70,6 +70,8 @@ def load_stack(reading: Reading) -> Stack:
 def _load_claimed(reading: Reading, paths: StatePaths) -> Stack:
     """Read the configuration and claim its Compose project, so that two checkouts never share containers."""
     stack = load_stack(reading)
+    # What the files declare wins over the environment of the command that asked.
+    stack = replace(stack, environment={**reading.environment, **stack.environment})
     if stack.compose is None or reading.project or claim_project(paths.home, stack.compose.name, stack.root):
         return stack
     name = f"{stack.compose.name}-{paths.key[:6]}"

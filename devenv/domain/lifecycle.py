@@ -63,6 +63,7 @@ TRANSITIONS: dict[State, dict[Trigger, State]] = {
     },
     _S.UNHEALTHY: {
         _T.PASS: _S.READY,
+        _T.COMPLETE: _S.COMPLETED,
         _T.RETRY: _S.BACKOFF,
         _T.FAIL: _S.FAILED,
         _T.END: _S.STOPPED,
@@ -121,6 +122,10 @@ def to_mermaid() -> str:
     return "\n".join(lines)
 
 
+_NOT_RUNNABLE = frozenset({126, 127})
+"""What a shell answers for a program that is not there or may not run: another start would not change it."""
+
+
 def after_end(*, completes: bool, exit_code: int | None, was_ready: bool, restart: str, failures: int) -> Trigger:
     """Return what the end of a service's process or container means.
 
@@ -129,6 +134,8 @@ def after_end(*, completes: bool, exit_code: int | None, was_ready: bool, restar
     succeeded = exit_code == 0
     if completes and succeeded:
         return Trigger.COMPLETE
+    if exit_code in _NOT_RUNNABLE:
+        return Trigger.FAIL
     if restart == "always" or (restart == "on-failure" and not succeeded):
         return Trigger.FAIL if is_crash_loop(failures=failures, was_ready=was_ready) else Trigger.RETRY
     if succeeded and was_ready:
