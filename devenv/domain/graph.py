@@ -81,7 +81,7 @@ def reverse(edges: Edges) -> dict[str, tuple[str, ...]]:
 def waves(edges: Edges) -> list[tuple[str, ...]]:
     """Return the services that may start together, wave by wave; the graph has no cycle."""
     depth: dict[str, int] = {}
-    for name in _ordered(edges):
+    for name in order(edges):
         depth[name] = 1 + max((depth[target] for target in edges[name] if target in depth), default=-1)
     return [
         tuple(name for name in edges if depth[name] == level) for level in range(max(depth.values(), default=-1) + 1)
@@ -95,7 +95,7 @@ def longest_paths(edges: Edges, weights: Mapping[str, float]) -> dict[str, float
     """
     above = reverse(edges)
     remaining: dict[str, float] = {}
-    for name in reversed(_ordered(edges)):
+    for name in reversed(order(edges)):
         remaining[name] = weights.get(name, 1.0) + max((remaining[user] for user in above[name]), default=0.0)
     return remaining
 
@@ -114,6 +114,8 @@ def passage(dependency: Dependency, state: State) -> Passage:
         return Passage.OPEN
     if state in {State.FAILED, State.STOPPED, State.STOPPING}:
         return Passage.BLOCKED if dependency.required else Passage.OPEN
+    if state is State.UNHEALTHY and not dependency.required:
+        return Passage.OPEN
     return Passage.WAIT
 
 
@@ -124,8 +126,8 @@ _MEETS = {
 }
 
 
-def _ordered(edges: Edges) -> list[str]:
-    """Return the names with every dependency before its dependents."""
+def order(edges: Edges) -> list[str]:
+    """Return the names with every dependency before its dependents; a cycle is cut where it is entered."""
     ordered: list[str] = []
     seen: set[str] = set()
     for root in edges:

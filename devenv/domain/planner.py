@@ -49,6 +49,21 @@ def select(services: Mapping[str, Service], names: Iterable[str], *, with_depend
     return tuple(name for name in services if name in wanted)
 
 
+def find_essential(services: Mapping[str, Service], named: Iterable[str]) -> frozenset[str]:
+    """Return those of `services` that an `up` cannot do without.
+
+    They are the `named` ones (none: those that nothing depends on) and whatever these require, directly or not.
+    """
+    dependencies = edges_of(services)
+    used = {target for targets in dependencies.values() for target in targets}
+    roots = [name for name in named if name in services] or [name for name in services if name not in used]
+    required = {
+        name: tuple(edge.service for edge in service.depends_on if edge.required and edge.service in services)
+        for name, service in services.items()
+    }
+    return frozenset(close_over(required, roots))
+
+
 def plan_up(
     services: Mapping[str, Service], running: Mapping[str, Running], *, named: Iterable[str] = (), force: bool = False
 ) -> tuple[Step, ...]:
