@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 import anyio
+import anyio.lowlevel
 
 
 class StartQueue:
@@ -30,13 +31,13 @@ class StartQueue:
             self._release()
 
     async def _acquire(self, priority: float) -> None:
-        if self._free > 0:
-            self._free -= 1
-            return
         granted = anyio.Event()
         entry = (-priority, next(self._order), granted)
         heapq.heappush(self._waiting, entry)
         try:
+            # those that come at the same moment compete by priority, not by the order in which they were woken
+            await anyio.lowlevel.checkpoint()
+            self._grant()
             await granted.wait()
         except BaseException:
             # Cancelled: leave the queue, or hand on the place that was given in the meantime.
@@ -48,7 +49,10 @@ class StartQueue:
             raise
 
     def _release(self) -> None:
-        if self._waiting:
+        self._free += 1
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._free > 0 and self._waiting:
+            self._free -= 1
             heapq.heappop(self._waiting)[2].set()
-        else:
-            self._free += 1
