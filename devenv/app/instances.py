@@ -4,6 +4,7 @@ One class for each way to run, all with the same few methods, so that `runner` k
 the service's life. Invariant: `stop` returns only when nothing of the instance is left, or raises StopFailed.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -13,7 +14,7 @@ import anyio
 from devenv.app.exits import ExitBoard
 from devenv.app.ports import Containers, Launch, Logs, PortTable, Processes
 from devenv.domain.conflict_words import describe_process
-from devenv.domain.errors import StartFailed, StopFailed
+from devenv.domain.errors import DevenvError, StartFailed, StopFailed
 from devenv.domain.events import ServiceView
 from devenv.domain.holders import ProcessId
 from devenv.domain.model import ContainerRun, ProcessRun, Service, Stop, TaskRun, Transport
@@ -81,8 +82,10 @@ class ProcessInstance:
         """Do nothing: a process needs nothing made before."""
 
     async def start(self) -> None:
-        """Spawn it; what an earlier run left under the same marker is ended first."""
+        """Spawn it; what an earlier life of it left behind, such as workers that have its port, is ended first."""
         run = self._run
+        if self.process is not None:
+            await self.stop(self.service.stop)
         self.log_start = self.logs.size(self.service.name)
         self.process = self.processes.spawn(
             Launch(
@@ -196,13 +199,18 @@ class ContainerInstance:
     container: str = ""
 
     async def prepare(self) -> None:
-        """Wait for Compose to have made the container."""
-        self.container = await self.await_creation()
+        """Wait for Compose to have made the container; one that is there is started again as it is."""
+        if not self.container:
+            self.container = await self.await_creation()
 
     async def start(self) -> None:
         """Start the container that Compose made."""
         self.exits.forget(self.container)
-        await self.containers.start(self.container)
+        try:
+            await self.containers.start(self.container)
+        except DevenvError:
+            await self._discard_unstarted()
+            raise
 
     async def wait_end(self) -> int | None:
         """Wait for the engine to say that it ended."""
@@ -254,6 +262,13 @@ class ContainerInstance:
     def describe(self, view: ServiceView) -> ServiceView:
         """Add the container's id."""
         return replace(view, container=self.container)
+
+    async def _discard_unstarted(self) -> None:
+        """Remove the container if it never ran: it may hold on to what kept it from starting."""
+        with contextlib.suppress(DevenvError):  # why it did not start is the news
+            found = await self.containers.list()
+            if any(one.id == self.container and one.state == "created" for one in found):
+                await self.discard()
 
     @property
     def _environment(self) -> Mapping[str, str]:
