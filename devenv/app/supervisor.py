@@ -22,7 +22,7 @@ from devenv.app.requests import DownRequest, Reading, UpRequest
 from devenv.app.take_down import TakeDown
 from devenv.domain.conflict_words import describe_conflict
 from devenv.domain.conflicts import Consent, can_ask, holder_key
-from devenv.domain.errors import DevenvError, Interrupted, StopFailed, UsageError, to_fields
+from devenv.domain.errors import DaemonUnreachable, DevenvError, Interrupted, StopFailed, UsageError, to_fields
 from devenv.domain.events import OperationEnded, OperationStarted, Snapshot
 from devenv.domain.model import ProcessRun, TaskRun
 from devenv.domain.surroundings import addresses, surround
@@ -151,7 +151,8 @@ class Supervisor:
     async def _conduct(self, operation: Operation, body: Callable[[Operation], Awaitable[Outcome]]) -> None:
         """Run an operation under the lock and publish how it ended, whatever happens."""
         began = time.monotonic()
-        outcome = Outcome()
+        # What it is when the daemon itself is being ended: nobody may read that as success.
+        outcome = Outcome(failures=[DaemonUnreachable("cannot finish", why="the daemon is ending", fix="devenv status")])
         try:
             async with self._lock:
                 self.bus.publish(OperationStarted(operation=operation.id, verb=operation.verb))
