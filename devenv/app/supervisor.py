@@ -152,7 +152,8 @@ class Supervisor:
         """Run an operation under the lock and publish how it ended, whatever happens."""
         began = time.monotonic()
         # What it is when the daemon itself is being ended: nobody may read that as success.
-        outcome = Outcome(failures=[DaemonUnreachable("cannot finish", why="the daemon is ending", fix="devenv status")])
+        cut_off = DaemonUnreachable("cannot finish", why="the daemon is ending", fix="devenv status")
+        outcome = Outcome(failures=[cut_off])
         try:
             async with self._lock:
                 self.bus.publish(OperationStarted(operation=operation.id, verb=operation.verb))
