@@ -6,7 +6,6 @@ that names the address; no proxy variable of the environment is ever honoured.
 
 import errno
 import re
-from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from devenv.domain.probe import NotYet
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from anyio.abc import ByteReceiveStream
 
 SHOWN = 200
 """How much of an answer is shown, in characters."""
@@ -40,14 +41,8 @@ async def find_obstacle(address: str, port: int, *, is_proxied: bool = False) ->
     except OSError as error:
         return await _explain(error, address, port)
     async with stream:
-        if not is_proxied:
-            return None
-        with anyio.move_on_after(_PROXY_VERDICT_S), suppress(anyio.BrokenResourceError):
-            with suppress(anyio.EndOfStream):
-                await stream.receive()
-                return None
-            return closes_at_once(address, port)
-        return None
+        is_dropped = is_proxied and await _is_dropped(stream)
+    return closes_at_once(address, port) if is_dropped else None
 
 
 def closes_at_once(address: str, port: int) -> NotYet:
@@ -91,6 +86,15 @@ def unverified_tls() -> "SSLContext":
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+async def _is_dropped(stream: "ByteReceiveStream") -> bool:
+    with anyio.move_on_after(_PROXY_VERDICT_S):
+        try:
+            await stream.receive()
+        except (anyio.BrokenResourceError, anyio.EndOfStream):
+            return True
+    return False
 
 
 async def _explain(error: OSError, address: str, port: int) -> NotYet:
