@@ -27,6 +27,7 @@ def encode(record: Record) -> dict[str, object]:
         "compose": _encode_compose(record.compose) if record.compose else None,
         "services": {name: _encode_recorded(one) for name, one in record.services.items()},
         "ports": {name: list(ports) for name, ports in record.ports.items()},
+        "asked_ports": {name: list(ports) for name, ports in record.asked_ports.items()},
         "weights": dict(record.weights),
     }
 
@@ -45,6 +46,7 @@ def decode(data: object) -> Record:
         compose=_decode_compose(compose) if compose else None,
         services={name: _decode_recorded(_Fields(one)) for name, one in fields.mapping("services").items()},
         ports={name: _wholes(ports) for name, ports in fields.mapping("ports").items()},
+        asked_ports={name: _wholes(ports) for name, ports in fields.mapping("asked_ports").items()},
         weights={name: _number(weight) for name, weight in fields.mapping("weights").items()},
     )
 

@@ -29,6 +29,7 @@ async def adopt(crew: Crew, reading: Reading) -> None:
         return
     record = record or Record(stack="", root=reading.directory, file=reading.file or "", boot=crew.tools.boot)
     crew.port_numbers.update(record.ports)
+    crew.asked_ports.update(record.asked_ports)
     crew.weights.update(record.weights)
     stack = await _read(crew, reading, record)
     crew.stack = stack
@@ -90,26 +91,23 @@ def _take_over(
     process: ProcessId | None,
     container: Container | None,
 ) -> None:
-    if process is not None and not isinstance(service.run, ProcessRun | TaskRun):
-        service = _stand_in(recorded)
-    view = recorded.view
-    up = process is not None or (container is not None and container.state in _UP)
-    if not up:
-        crew.board.put(_ended(view))
-        if view.state is State.COMPLETED or not isinstance(service.run, ContainerRun) or container is None:
-            return
+    runs_in_container = container is not None and container.state in _UP
+    if process is None and not runs_in_container:
+        crew.board.put(_ended(recorded.view))
+        return
+    if isinstance(service.run, ProcessRun | TaskRun) is (process is None):
+        service = _stand_in(recorded)  # it is another kind of service by now; what runs is still what it was
     instance = crew.make_instance(service, {**services, service.name: service}, crew.refuse_creation)
     if isinstance(instance, ProcessInstance):
         instance.process = process
         instance.log_start = recorded.log_start
     if isinstance(instance, ContainerInstance) and container is not None:
         instance.container = container.id
-    if up:
-        crew.board.put(replace(view, state=State.STOPPED, detail="", health=""))
-        runner = crew.hire(service, services, (), instance)
-        runner.fingerprint = recorded.fingerprint
-        runner.enlist(adopted=True)
-        crew.tasks.start_soon(runner.run)
+    crew.board.put(replace(recorded.view, state=State.STOPPED, detail="", health=""))
+    runner = crew.hire(service, services, (), instance)
+    runner.fingerprint = recorded.fingerprint
+    runner.enlist(adopted=True)
+    crew.tasks.start_soon(runner.run)
 
 
 def _alive_process(
@@ -121,7 +119,9 @@ def _alive_process(
 
 
 def _ended(view: ServiceView) -> ServiceView:
-    """Return the view of a service that no longer runs."""
+    """Return the view of a service that does not run."""
+    if view.state is State.WAITING:
+        return replace(view, state=State.STOPPED, detail="")
     if view.state in LIVE:
         return replace(view, state=State.STOPPED, pid=None, health="", detail="ended while no daemon was watching")
     return replace(view, pid=None, health="")

@@ -8,18 +8,21 @@ and all ports have been checked.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 
 import anyio
+import anyio.lowlevel
 
 from devenv.app.crew import Crew, view_of
-from devenv.app.port_clearing import clear_ports
+from devenv.app.port_clearing import clear_ports, explain_port
 from devenv.app.requests import UpRequest
 from devenv.domain.conflicts import Consent, Decision
 from devenv.domain.errors import DevenvError, HostError, NotReady, UsageError
+from devenv.domain.events import ServiceView
 from devenv.domain.graph import edges_of, waves
 from devenv.domain.lifecycle import SETTLED, State
-from devenv.domain.model import ContainerRun, EngineChoice, Service, Stack
-from devenv.domain.planner import Action, Step, plan_up, select
+from devenv.domain.model import ContainerRun, EngineChoice, Port, Service, Stack
+from devenv.domain.planner import Action, Step, find_essential, plan_up, select
 from devenv.domain.references import resolve
 
 
@@ -32,6 +35,10 @@ class BringUp:
     launched: list[str] = field(default_factory=list)
     steps: tuple[Step, ...] = ()
     wanted: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+    """What did not get ready, and is not needed for what was asked."""
+    _essential: frozenset[str] = frozenset()
+    _is_creating: bool = False
     _created: dict[str, str] = field(default_factory=dict)
     _creation_failed: DevenvError | None = None
     _creation_done: anyio.Event = field(default_factory=anyio.Event)
@@ -46,12 +53,26 @@ class BringUp:
         services = await self._clear(stack)
         resolved = {name: resolve(service, services) for name, service in services.items()}
         self.steps = self._plan(resolved)
+        self._essential = find_essential({name: resolved[name] for name in self.wanted}, self.request.services)
         if self.request.dry_run:
             return []
         stack, resolved = await self._get_images(stack, resolved)
+        await self._stop_replaced()
         self._adopt_stack(stack, resolved)
         await self._launch(resolved)
         return await self._settle()
+
+    async def roll_back(self) -> list[DevenvError]:
+        """End what this `up` started, and remove the containers that were made for it; return what could not be."""
+        failures = await self.crew.stop(self.launched, discard=True)
+        if self._is_creating and self.crew.engine is not None:
+            await self._creation_done.wait()
+            left = [self._created[name] for name in self.launched if name in self._created]
+            try:
+                await self.crew.engine.remove(left)
+            except DevenvError as error:
+                failures.append(error)
+        return failures
 
     def _select(self, stack: Stack) -> tuple[str, ...]:
         unknown = [name for name in self.request.services if name not in stack.services]
@@ -115,12 +136,10 @@ class BringUp:
         return replace(stack, services=embedded)
 
     async def _clear(self, stack: Stack) -> Mapping[str, Service]:
-        running = self.crew.running
-        starting = tuple(name for name in self.wanted if not (name in running and running[name].alive))
         decisions = {key: Decision(answer) for key, answer in self.request.decisions.items()}
         consent = Consent(free_ports=self.request.free_ports, decisions=decisions)
         cleared = await clear_ports(
-            self.crew, stack.services, starting, consent, pid=self.request.reading.pid, dry_run=self.request.dry_run
+            self.crew, stack.services, self.wanted, consent, pid=self.request.reading.pid, dry_run=self.request.dry_run
         )
         return cleared.services
 
@@ -158,13 +177,34 @@ class BringUp:
             self.steps = self._plan(resolved)
         return stack, resolved
 
+    @property
+    def _fresh(self) -> tuple[str, ...]:
+        return tuple(step.service for step in self.steps if step.action is not Action.KEEP)
+
+    async def _stop_replaced(self) -> None:
+        """End what is to be started anew; a Ctrl-C waits for it, because what is half stopped would be nobody's."""
+        crew = self.crew
+        old = [name for name in self._fresh if name in crew.runners and crew.board.views[name].state not in _DONE]
+        with anyio.CancelScope(shield=True):
+            failures = await crew.stop(old)
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if failures:
+            raise failures[0]
+
     def _adopt_stack(self, stack: Stack, resolved: Mapping[str, Service]) -> None:
         """Make `stack` the one that runs: views for its services, numbers for its ports."""
         self.crew.stack = stack
         for name, service in resolved.items():
-            self.crew.port_numbers[name] = tuple(port.number for port in service.ports if port.number is not None)
-            if name in self.wanted and (name not in self.crew.board.views or not self.crew.is_running(name)):
-                self.crew.board.put(replace(view_of(service), restarts=0))
+            self.crew.remember_ports(stack.services[name], service)
+            if name not in self.wanted:
+                continue
+            view = view_of(service)
+            if name in self._fresh:
+                before = self.crew.board.views.get(name)
+                self.crew.board.put(replace(view, state=before.state) if before else view)
+            else:
+                self.crew.runners[name].service = service
+                self.crew.board.amend(name, depends_on=view.depends_on, url=view.url)
         orphans = [name for name in self.crew.runners if name not in resolved and self.crew.is_running(name)]
         if orphans:
             names = ", ".join(orphans)
@@ -174,33 +214,40 @@ class BringUp:
             )
 
     async def _launch(self, resolved: Mapping[str, Service]) -> None:
-        by_action = {step.service: step for step in self.steps}
-        fresh = [name for name, step in by_action.items() if step.action is not Action.KEEP]
-        replaced = [name for name in fresh if name in self.crew.runners]
-        failures = await self.crew.stop(replaced)
-        if failures:
-            raise failures[0]
-        for name in (name for name in by_action if name not in fresh):
-            self.crew.runners[name].service = resolved[name]
-        containers = [name for name in fresh if isinstance(resolved[name].run, ContainerRun)]
+        """Give all that starts a place on the board, then let each live; nothing is awaited in between."""
+        containers = [name for name in self._fresh if isinstance(resolved[name].run, ContainerRun)]
         if containers:
             await self.crew.follow_engine()
-            self.crew.tasks.start_soon(self._create, containers)
+            self._is_creating = True
+            self.crew.tasks.start_soon(self._create, containers, self._moved_containers(resolved))
         among = self._taking_part(resolved)
-        for name in fresh:
-            service = resolved[name]
-            instance = self.crew.make_instance(service, resolved, self._await_creation)
-            runner = self.crew.hire(service, resolved, among, instance)
+        explain = partial(explain_port, self.crew, pid=self.request.reading.pid)
+        for name in self._fresh:
+            instance = self.crew.make_instance(resolved[name], resolved, self._await_creation)
+            runner = self.crew.hire(resolved[name], resolved, among, instance)
+            runner.explain = explain
+            runner.enlist()
             self.launched.append(name)
             self.crew.tasks.start_soon(runner.run)
+
+    def _moved_containers(self, resolved: Mapping[str, Service]) -> dict[str, tuple[Port, ...]]:
+        """Return the ports of the containers that get other ones than their Compose file says."""
+        assert self.crew.stack is not None
+        written = self.crew.stack.services
+        return {
+            name: service.ports
+            for name, service in resolved.items()
+            if isinstance(service.run, ContainerRun) and service.ports != written[name].ports
+        }
 
     def _taking_part(self, resolved: Mapping[str, Service]) -> tuple[str, ...]:
         return tuple(name for name in resolved if name in self.wanted or self.crew.is_running(name))
 
-    async def _create(self, names: list[str]) -> None:
+    async def _create(self, names: list[str], moved: Mapping[str, tuple[Port, ...]]) -> None:
         """Let Compose make all containers in one go; those who wait for one are told."""
         assert self.crew.engine is not None
         try:
+            self.crew.engine.publish(moved)
             made = await self.crew.engine.create(names, force=self.request.force_recreate)
             self._created = {container.service: container.id for container in made}
         except DevenvError as error:
@@ -227,11 +274,8 @@ class BringUp:
             while True:
                 bell = board.changes()
                 open_ = [name for name in self.wanted if board.views[name].state not in SETTLED]
-                if not open_:
-                    self._learn_weights()
-                    return []
                 if self._is_stuck(open_):
-                    return self._failures(open_)
+                    return self._conclude(open_)
                 await bell.wait()
         late = [name for name in self.wanted if board.views[name].state not in SETTLED]
         reasons = tuple(f"{name}: {board.views[name].state}, {board.views[name].detail}".rstrip(", ") for name in late)
@@ -246,8 +290,7 @@ class BringUp:
 
     def _is_stuck(self, names: list[str]) -> bool:
         """Tell whether each of `names` has failed or waits for one that has."""
-        ended = {name for name in names if self.crew.runners[name].is_over}
-        blocked = set(ended)
+        blocked = {name for name in names if self.crew.board.views[name].state in _LOST}
         for wave in waves(edges_of({name: runner.service for name, runner in self.crew.runners.items()})):
             for name in wave:
                 view = self.crew.board.views[name]
@@ -255,26 +298,50 @@ class BringUp:
                     blocked.add(name)
         return set(names) <= blocked
 
+    def _conclude(self, missing: list[str]) -> list[DevenvError]:
+        """Return the failures, where anything is `missing` that was asked for or is required by it."""
+        if not self._essential.isdisjoint(missing):
+            return self._failures(missing)
+        self._learn_weights()
+        self.degraded = tuple(missing)
+        for name in missing:
+            view = self.crew.board.views[name]
+            text = f"degraded: {name} is {view.state} ({view.detail}); nothing that was asked for requires it"
+            self.crew.board.note(text, level="warning", service=name)
+        return []
+
     def _failures(self, names: list[str]) -> list[DevenvError]:
-        """Return the causes in the order in which they happened, then one error for all that wait because of them."""
-        views = sorted((self.crew.board.views[name] for name in names), key=lambda view: view.since)
-        causes = [view for view in views if view.state in {State.FAILED, State.STOPPED}]
-        errors = [self._failure_of(view.name) for view in causes]
+        """Return the causes, what is required before what is not, each in the order in which they happened.
+
+        The first one also tells who waits because of it.
+        """
+        views = sorted(
+            (self.crew.board.views[name] for name in names),
+            key=lambda view: (view.name not in self._essential, view.since),
+        )
+        errors = [self._failure_of(view) for view in views if view.state in _LOST]
         waiting = [view for view in views if view.state is State.WAITING]
         if errors and waiting:
             errors[0].details += tuple(f"{view.name} {view.detail}" for view in waiting)
         return errors
 
-    def _failure_of(self, name: str) -> DevenvError:
-        failure = self.crew.runners[name].failure
-        view = self.crew.board.views[name]
-        return failure or NotReady(f"cannot call {name} ready", why=f"it {view.detail}", fix=f"devenv logs {name}")
+    def _failure_of(self, view: ServiceView) -> DevenvError:
+        what = f"cannot call {view.name} ready"
+        if view.state is State.UNHEALTHY:
+            return NotReady(what, why=f"it is unhealthy: {view.detail}", fix=f"devenv restart {view.name}")
+        failure = self.crew.runners[view.name].failure
+        return failure or NotReady(what, why=f"it {view.detail}", fix=f"devenv logs {view.name}")
 
     def _learn_weights(self) -> None:
         for name in self.launched:
             after_s = self.crew.board.views[name].ready_after_s
             if after_s is not None:
                 self.crew.weights[name] = round(after_s, 3)
+
+
+_DONE = frozenset({State.STOPPED, State.COMPLETED})
+_LOST = frozenset({State.FAILED, State.STOPPED, State.UNHEALTHY})
+"""What is in one of these states does not get ready by waiting for it."""
 
 
 def _builds(service: Service) -> bool:

@@ -21,7 +21,7 @@ from devenv.app.requests import Reading
 from devenv.app.runner import ChooseStages, Runner
 from devenv.domain.errors import DevenvError, HostError
 from devenv.domain.events import ServiceView
-from devenv.domain.graph import dependents_of, edges_of, longest_paths
+from devenv.domain.graph import dependents_of, edges_of, longest_paths, order
 from devenv.domain.holders import ProcessId
 from devenv.domain.lifecycle import LIVE, State
 from devenv.domain.model import (
@@ -89,10 +89,13 @@ class Crew:
     engine: Containers | None = None
     runners: dict[str, Runner] = field(default_factory=dict)
     port_numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    asked_ports: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """What the configuration said when `port_numbers` were given, 0 for `auto`."""
     weights: dict[str, float] = field(default_factory=dict)
     exits: ExitBoard = field(default_factory=ExitBoard)
     _queue: StartQueue = field(init=False)
     _listening: anyio.CancelScope | None = None
+    _project: ComposeProject | None = None
 
     def __post_init__(self) -> None:
         self._queue = StartQueue(self.tools.cpus)
@@ -111,12 +114,12 @@ class Crew:
         return not any(self._is_alive(runner) for runner in self.runners.values())
 
     def open_engine(self, project: ComposeProject) -> Containers:
-        """Return the engine for `project`, and follow its exits from now on."""
-        if self.engine is None or (self.stack and self.stack.compose and self.stack.compose.name != project.name):
-            if self._listening is not None:
+        """Return the engine for `project` as it is now; its exits are followed on under the same name."""
+        if self.engine is None or self._project != project:
+            if self._project is not None and self._project.name != project.name and self._listening is not None:
                 self._listening.cancel()
-            self.engine = self.tools.open_engine(project)
-            self._listening = None
+                self._listening = None
+            self.engine, self._project = self.tools.open_engine(project), project
         return self.engine
 
     def leave_engine(self) -> None:
@@ -186,19 +189,22 @@ class Crew:
         With `discard` their containers are removed too, while the next ones are still stopping.
         """
         wanted = {name: self.runners[name] for name in names if name in self.runners}
-        services = {name: runner.service for name, runner in self.runners.items()}
+        edges = edges_of({name: runner.service for name, runner in self.runners.items()})
+        rank = {name: position for position, name in enumerate(order(edges))}
         done = {name: anyio.Event() for name in wanted}
         failures: list[DevenvError] = []
 
         async def stop_one(name: str, runner: Runner) -> None:
             try:
-                for user in dependents_of(edges_of(services), [name]):
-                    if user != name and user in done:
+                for user in dependents_of(edges, [name]):
+                    # by rank: services of two configurations may depend on each other
+                    if user in done and rank[user] > rank[name]:
                         await done[user].wait()
                 await runner.stop(_with_grace(runner.service.stop, grace_s))
                 done[name].set()
                 if discard:
                     await runner.instance.discard()
+                    self.board.amend(name, container="")
             except DevenvError as error:
                 failures.append(error)
             finally:
@@ -213,6 +219,15 @@ class Crew:
         """Tell whether something of the service `name` is there."""
         runner = self.runners.get(name)
         return runner is not None and self._is_alive(runner)
+
+    def remember_ports(self, written: Service, service: Service) -> None:
+        """Keep the numbers that `service` got, and what was `written` for them."""
+        self.port_numbers[service.name] = tuple(port.number for port in service.ports if port.number is not None)
+        self.asked_ports[service.name] = _asked_numbers(written)
+
+    def asks_same_ports(self, written: Service) -> bool:
+        """Tell whether the configuration asks for the same ports as when the numbers were given."""
+        return self.asked_ports.get(written.name, _asked_numbers(written)) == _asked_numbers(written)
 
     def has_port(self, port: Port) -> bool:
         """Tell whether a running service of ours has the number of `port`."""
@@ -246,6 +261,11 @@ class Crew:
         for runner in self.runners.values():
             runner.hurry()
 
+    def calm_down(self) -> None:
+        """Take `hurry` back."""
+        for runner in self.runners.values():
+            runner.calm_down()
+
     async def keep_record(self) -> None:
         """Write the run record after each burst of changes, for ever."""
         while True:
@@ -272,6 +292,7 @@ class Crew:
             compose=replace(stack.compose, model={}) if stack.compose else None,
             services={name: self._recorded(name, view) for name, view in self.board.views.items()},
             ports=dict(self.port_numbers),
+            asked_ports=dict(self.asked_ports),
             weights=dict(self.weights),
         )
 
@@ -308,6 +329,10 @@ def view_of(service: Service) -> ServiceView:
         url=service_url(service),
         depends_on=tuple(edge.service for edge in service.depends_on),
     )
+
+
+def _asked_numbers(service: Service) -> tuple[int, ...]:
+    return tuple(port.number or 0 for port in service.ports)
 
 
 def _is_awaited_complete(name: str, services: Iterable[Service]) -> bool:

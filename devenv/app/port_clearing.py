@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from devenv.app.crew import Crew
 from devenv.domain.conflict_words import describe_holder, to_error
 from devenv.domain.conflicts import Conflict, Consent, detect_respawn, find_conflicts, resolve
-from devenv.domain.errors import PortHeld
+from devenv.domain.errors import DevenvError, PortHeld
 from devenv.domain.model import Port, Service, Stop
 from devenv.domain.ownership import Ownership, Self
 from devenv.domain.port_numbers import assign_ports
@@ -38,39 +38,70 @@ class Cleared:
 async def clear_ports(
     crew: Crew,
     services: Mapping[str, Service],
-    starting: tuple[str, ...],
+    wanted: tuple[str, ...],
     consent: Consent,
     *,
     pid: int,
     dry_run: bool = False,
 ) -> Cleared:
-    """Return `services` with numbers for all ports, after freeing those of the ones that are `starting`.
+    """Return `services` with numbers for all ports, after freeing those that the `wanted` ones still need.
 
     `pid` is the command that asks: its ancestors are never stopped. Raises PortsRefused with every conflict that
     nobody agreed to solve.
     """
     numbered = _number(crew, services)
-    wanted = {name: numbered[name].ports for name in starting if numbered[name].ports}
-    if not wanted:
+    starting = {name: numbered[name].ports for name in wanted if _needs_ports(crew, numbered[name])}
+    if not starting:
         return Cleared(services=numbered)
-    places = [(port.number, port.transport) for ports in wanted.values() for port in ports if port.number]
-    holders = await crew.tools.ports.holders(places)
     context = crew.judge_as(pid)
-    conflicts = find_conflicts(wanted, holders, context=context)
+    conflicts = await _find_conflicts(crew, starting, context)
     resolution = resolve(conflicts, consent=consent)
     if resolution.refused:
         raise PortsRefused(to_error(resolution.refused, context=context), resolution.refused)
     if dry_run:
         return Cleared(services=numbered)
-    await _end_own(crew, wanted)
+    await _end_own(crew, starting)
     for conflict in resolution.stopping:
         await _end_holder(crew, conflict, context)
-    moved = _move(crew, numbered, wanted, resolution.move)
+    moved = _move(crew, numbered, starting, resolution.move)
     return Cleared(services=moved, moved=tuple(name for name, _ in resolution.move))
 
 
+async def explain_port(crew: Crew, service: Service, error: DevenvError, *, pid: int) -> DevenvError:
+    """Return `error`, naming the holder where a port was taken between the check and the start."""
+    if not isinstance(error, PortHeld):
+        return error
+    context = crew.judge_as(pid)
+    try:
+        conflicts = await _find_conflicts(crew, {service.name: service.ports}, context)
+    except DevenvError:
+        return error  # what is known is better than that more could not be learnt
+    if not conflicts:
+        return error
+    found = to_error(conflicts, context=context)
+    numbers = ", ".join(dict.fromkeys(str(conflict.port.number) for conflict in conflicts))
+    return PortHeld(
+        error.what,
+        why=f"port {numbers} was taken between the check and the start: {found.why}",
+        fix=found.fix,
+        details=(*found.details, *error.details),
+    )
+
+
+async def _find_conflicts(crew: Crew, wanted: Mapping[str, tuple[Port, ...]], context: Self) -> tuple[Conflict, ...]:
+    places = [(port.number, port.transport) for ports in wanted.values() for port in ports if port.number]
+    holders = await crew.tools.ports.holders(places) if places else ()
+    return find_conflicts(wanted, holders, context=context)
+
+
+def _needs_ports(crew: Crew, service: Service) -> bool:
+    """Tell whether `service` is about to take its ports: it does not run, or not on these."""
+    numbers = tuple(port.number for port in service.ports)
+    return not crew.is_running(service.name) or numbers != crew.port_numbers.get(service.name, ())
+
+
 def _number(crew: Crew, services: Mapping[str, Service]) -> dict[str, Service]:
-    """Give `auto` ports their numbers; a service that runs keeps the ones it has."""
+    """Give `auto` ports their numbers; a service that runs keeps the ones it has, unless others are asked for now."""
     assigned = assign_ports(
         {name: service.ports for name, service in services.items()},
         sticky=crew.port_numbers,
@@ -81,7 +112,7 @@ def _number(crew: Crew, services: Mapping[str, Service]) -> dict[str, Service]:
     for name, service in services.items():
         ports = assigned[name]
         earlier = crew.port_numbers.get(name, ())
-        if crew.is_running(name) and len(earlier) == len(ports):
+        if crew.is_running(name) and len(earlier) == len(ports) and crew.asks_same_ports(service):
             ports = tuple(replace(port, number=number) for port, number in zip(ports, earlier, strict=True))
         numbered[name] = replace(service, ports=ports)
     return numbered

@@ -130,6 +130,10 @@ class Containers(Protocol):
         """Make the containers of `services` (and what they need) without starting them; changed ones anew."""
         ...
 
+    def publish(self, ports: Mapping[str, tuple[Port, ...]]) -> None:
+        """From now on let `create` publish exactly these ports of these services (all ports of each)."""
+        ...
+
     async def start(self, container: str) -> None:
         """Start it. Raises PortHeld, StartFailed or HostError with the engine's own cause translated."""
         ...
@@ -233,6 +237,8 @@ class Record:
     compose: ComposeProject | None = None
     services: Mapping[str, Recorded] = field(default_factory=dict)
     ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    asked_ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """What the configuration said then, 0 for `auto`: a number that was moved is told from one that was changed."""
     weights: Mapping[str, float] = field(default_factory=dict)
 
 

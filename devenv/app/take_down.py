@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from devenv.app.crew import Crew
 from devenv.app.requests import DownRequest
 from devenv.domain.errors import DevenvError, StopFailed, UsageError
+from devenv.domain.lifecycle import State
 from devenv.domain.model import Stop
 
 
@@ -47,7 +48,10 @@ class TakeDown:
 
     async def _end_strays(self) -> None:
         """End what carries our marker and has no runner: children that a crashed daemon never wrote down."""
+        told = {name for name, runner in self.crew.runners.items() if runner.failure is not None}
         for service, roots in self.crew.tools.processes.find_marked().items():
+            if service in told and self.crew.board.views[service].state is State.FAILED:
+                continue  # its stop has just failed
             left = await self.crew.tools.processes.stop_tree(roots, service, Stop())
             if left:
                 self._failures.append(
