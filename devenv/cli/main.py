@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from devenv import __version__
+from devenv.cli import commands_beside, commands_reading
+from devenv.cli.arguments import Json, Services, session_of
 from devenv.cli.output import here, print_aside, print_data
-from devenv.cli.session import Session, open_session
 from devenv.domain.errors import DevenvError, UsageError
 
 app = typer.Typer(
@@ -25,9 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Services = Annotated[list[str] | None, typer.Argument(help="Services; all of them if none is named.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
@@ -71,7 +69,7 @@ def up(
     from devenv.cli.lifting import UpOptions, bring_up  # noqa: PLC0415
 
     del detach
-    session = _session(context, tuple(profile or ()))
+    session = session_of(context, tuple(profile or ()))
     options = UpOptions(
         services=tuple(services or ()),
         no_deps=no_deps,
@@ -100,7 +98,7 @@ def down(
     """End everything that the stack runs; containers and networks go, named volumes stay."""
     from devenv.cli.lifting import take_down  # noqa: PLC0415
 
-    session = _session(context)
+    session = session_of(context)
     body = {"volumes": volumes, "grace_s": timeout}
     raise typer.Exit(take_down(session, body, progress=progress, as_json=as_json))
 
@@ -115,7 +113,7 @@ def stop(
     """Stop services; containers and their contents stay."""
     from devenv.cli.lifting import stop_services  # noqa: PLC0415
 
-    raise typer.Exit(stop_services(_session(context), tuple(services or ()), grace_s=timeout, as_json=as_json))
+    raise typer.Exit(stop_services(session_of(context), tuple(services or ()), grace_s=timeout, as_json=as_json))
 
 
 @app.command()
@@ -123,7 +121,7 @@ def start(context: typer.Context, services: Services = None, as_json: Json = Fal
     """Start services that were stopped, with what they depend on."""
     from devenv.cli.lifting import UpOptions, bring_up  # noqa: PLC0415
 
-    raise typer.Exit(bring_up(_session(context), UpOptions(services=tuple(services or ()), as_json=as_json)))
+    raise typer.Exit(bring_up(session_of(context), UpOptions(services=tuple(services or ()), as_json=as_json)))
 
 
 @app.command()
@@ -136,7 +134,7 @@ def restart(
     """Stop services and start them again; what depends on them keeps running."""
     from devenv.cli.lifting import restart_services  # noqa: PLC0415
 
-    raise typer.Exit(restart_services(_session(context), tuple(services or ()), grace_s=timeout, as_json=as_json))
+    raise typer.Exit(restart_services(session_of(context), tuple(services or ()), grace_s=timeout, as_json=as_json))
 
 
 @app.command()
@@ -144,7 +142,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     """Show every service: state, URL, since when."""
     from devenv.cli.showing import show_status  # noqa: PLC0415
 
-    raise typer.Exit(show_status(_session(context), as_json=as_json))
+    raise typer.Exit(show_status(session_of(context), as_json=as_json))
 
 
 @app.command(hidden=True)
@@ -157,6 +155,10 @@ def ps(context: typer.Context, as_json: Json = False) -> None:
 def version(as_json: Json = False) -> None:
     """Print the version."""
     print_data(json.dumps({"version": __version__}) if as_json else f"devenv {__version__}")
+
+
+commands_reading.register(app)
+commands_beside.register(app)
 
 
 def run(arguments: list[str]) -> int:
@@ -174,11 +176,6 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the one boundary
         return _show_unexpected(error)
     return result if isinstance(result, int) else 0
-
-
-def _session(context: typer.Context, profiles: tuple[str, ...] = ()) -> Session:
-    shared = context.obj
-    return open_session(shared["file"], shared["project"], (*shared["profiles"], *profiles))
 
 
 def _show_error(error: DevenvError, *, as_json: bool) -> int:

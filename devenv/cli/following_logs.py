@@ -1,0 +1,210 @@
+"""Logs of processes and containers together, in an event loop; and those that come.
+
+Must not decide which services are wanted. Invariant: a line that was there is not shown twice when following begins,
+and none between is lost; every thread ends within a moment of Ctrl-C.
+"""
+
+import heapq
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from devenv.adapters import log_reader
+from devenv.adapters.log_reader import LogLine
+from devenv.cli.log_lines import LinePrinter
+from devenv.cli.log_sources import Sources, find_sources
+from devenv.cli.onlooker import open_onlooker
+from devenv.cli.reading_logs import Choice, read_past
+from devenv.cli.session import Session
+
+if TYPE_CHECKING:
+    from devenv.adapters.engine import DockerEngine
+
+LOOK_S = 1.0
+"""How often a follower asks which services there are."""
+
+
+def show_past(session: Session, sources: Sources, choice: Choice, printer: LinePrinter) -> None:
+    """Print what was, merged by time."""
+    anyio.run(_show_past, _Reader(session, choice, printer), sources)
+
+
+def follow_all(
+    session: Session, wanted: tuple[str, ...], sources: Sources, choice: Choice, printer: LinePrinter
+) -> None:
+    """Print what was and what comes, until the stack ends, nobody reads any more, or Ctrl-C."""
+    anyio.run(_follow, _Reader(session, choice, printer), wanted, sources)
+
+
+async def merge(streams: list[AsyncIterator[LogLine]]) -> AsyncIterator[LogLine]:
+    """Yield the lines of all `streams`, each in the order of time, in the order of time."""
+    heads: list[tuple[float, int, LogLine]] = []
+    for number, stream in enumerate(streams):
+        if (line := await anext(stream, None)) is not None:
+            heads.append((line.at, number, line))
+    heapq.heapify(heads)
+    while heads:
+        _, number, line = heads[0]
+        yield line
+        following = await anext(streams[number], None)
+        if following is None:
+            heapq.heappop(heads)
+        else:
+            heapq.heapreplace(heads, (following.at, number, following))
+
+
+class _Reader:
+    """Reads single logs, and remembers how far each container's was read."""
+
+    def __init__(self, session: Session, choice: Choice, printer: LinePrinter) -> None:
+        self.session = session
+        self.choice = choice
+        self.printer = printer
+        self.over = threading.Event()
+        self._engine: DockerEngine | None = None
+        self._seen: dict[str, float] = {}
+
+    @property
+    def engine(self) -> "DockerEngine":
+        """Return the engine, opened on first use. Raises HostError."""
+        if self._engine is None:
+            self._engine = open_onlooker(self.session.paths.folder, self.session.environment)
+        return self._engine
+
+    def close(self) -> None:
+        """Let threads end and connections go."""
+        self.over.set()
+        if self._engine is not None:
+            self._engine.close()
+
+    def past(self, sources: Sources) -> AsyncIterator[LogLine]:
+        """Yield what all of `sources` hold so far."""
+        files = [self._past_of_file(name) for name in sources.files]
+        return merge([*files, *(self._past_of_container(*pair) for pair in sources.containers.items())])
+
+    async def _past_of_file(self, service: str) -> AsyncIterator[LogLine]:
+        for line in read_past(self.session.paths.logs, service, self.choice):
+            yield line
+
+    async def _past_of_container(self, service: str, container: str) -> AsyncIterator[LogLine]:
+        choice = self.choice
+        if choice.last is None:
+            async for line in self._read_container(service, container):
+                yield line
+            return
+        # A search, or an end in time, leaves out lines that the engine would have counted.
+        tail = choice.last if choice.grep is None and choice.until is None else None
+        kept = deque([line async for line in self._read_container(service, container, tail=tail)], maxlen=choice.last)
+        for line in kept:
+            yield line
+
+    async def _read_container(self, service: str, container: str, *, tail: int | None = None) -> AsyncIterator[LogLine]:
+        since = self.choice.since or 0.0
+        async with aclosing(self.engine.iter_logs(container, since=since, tail=tail)) as lines:  # type: ignore[type-var]
+            async for at, text in lines:
+                self._seen[container] = at
+                if self.choice.until is not None and at > self.choice.until:
+                    return
+                if self._fits(text):
+                    yield LogLine(service=service, at=at, text=text)
+
+    async def follow_container(self, service: str, container: str) -> None:
+        """Print what the container writes from here on, until it ends."""
+        seen = self._seen.get(container)
+        since, tail = (seen, None) if seen is not None else (self.choice.since or 0.0, self.choice.last)
+        async with aclosing(  # type: ignore[type-var]
+            self.engine.iter_logs(container, since=since, tail=tail, follow=True)
+        ) as lines:
+            async for at, text in lines:
+                if seen is not None and at <= seen:
+                    continue
+                self._seen[container] = seen = at
+                if self._fits(text):
+                    self.printer.show(LogLine(service=service, at=at, text=text), live=True)
+
+    def follow_files(self, starts: dict[str, int]) -> None:
+        """Print what comes into these files; blocks its thread until it is all over."""
+        choice = self.choice
+        lines = log_reader.follow(
+            self.session.paths.logs,
+            starts,
+            grep=choice.grep,
+            keep_colour=choice.keep_colour,
+            is_over=self.over.is_set,
+        )
+        for line in lines:
+            self.printer.show(line, live=True)
+
+    def _fits(self, text: str) -> bool:
+        return self.choice.grep is None or bool(self.choice.grep.search(text))
+
+
+async def _show_past(reader: _Reader, sources: Sources) -> None:
+    try:
+        async for line in reader.past(sources):
+            reader.printer.show(line)
+    finally:
+        reader.close()
+
+
+async def _follow(reader: _Reader, wanted: tuple[str, ...], sources: Sources) -> None:
+    starts = log_reader.ends(reader.session.paths.logs, sources.files)
+    try:
+        async for line in reader.past(sources):
+            reader.printer.show(line)
+        reader.printer.flush()
+        await _follow_on(reader, wanted, sources, starts)
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+    finally:
+        reader.close()
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    """Return the first error of a task group: the others only follow from it."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _follow_on(reader: _Reader, wanted: tuple[str, ...], sources: Sources, starts: dict[str, int]) -> None:
+    """Follow what there is, and look every second for what has joined."""
+    followed: set[str] = set()
+    was_up = sources.is_up
+    async with anyio.create_task_group() as tasks:
+        _start_files(tasks, reader, starts)
+        followed_files = set(starts)
+        while True:
+            for service, container in sources.containers.items():
+                if container not in followed:
+                    followed.add(container)
+                    tasks.start_soon(_follow_container, reader, service, container, followed)
+            await anyio.sleep(LOOK_S)
+            if reader.printer.is_closed():
+                raise BrokenPipeError
+            sources = await to_thread.run_sync(partial(find_sources, reader.session, wanted), abandon_on_cancel=True)
+            if was_up and not sources.is_up:
+                break
+            was_up = sources.is_up
+            reader.printer.make_room(sources.names)
+            _start_files(tasks, reader, {name: 0 for name in sources.files if name not in followed_files})
+            followed_files.update(sources.files)
+        reader.over.set()  # the stack has ended: what is written is still read
+        followed.clear()
+        tasks.cancel_scope.deadline = anyio.current_time() + LOOK_S
+
+
+def _start_files(tasks: TaskGroup, reader: _Reader, starts: dict[str, int]) -> None:
+    if starts:
+        tasks.start_soon(partial(to_thread.run_sync, reader.follow_files, starts, abandon_on_cancel=True))
+
+
+async def _follow_container(reader: _Reader, service: str, container: str, followed: set[str]) -> None:
+    await reader.follow_container(service, container)
+    followed.discard(container)  # it ended: the next look finds it again, or its successor
