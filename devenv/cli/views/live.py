@@ -32,10 +32,11 @@ class LiveView:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._live = Live(console=self._console, refresh_per_second=10, transient=True, get_renderable=self._render)
         self._snapshot = Snapshot()
         self._touched: set[str] = set()
         self._progress: dict[str, str] = {}
+        # Last: it renders once while it is made.
+        self._live = Live(console=self._console, refresh_per_second=10, transient=True, get_renderable=self._render)
 
     def start(self, snapshot: Snapshot) -> None:
         """Begin to draw."""
