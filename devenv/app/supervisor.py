@@ -22,7 +22,7 @@ from devenv.app.requests import DownRequest, Reading, UpRequest
 from devenv.app.take_down import TakeDown
 from devenv.domain.conflict_words import describe_conflict
 from devenv.domain.conflicts import Consent, can_ask, holder_key
-from devenv.domain.errors import DaemonUnreachable, DevenvError, Interrupted, StopFailed, UsageError, to_fields
+from devenv.domain.errors import DaemonUnreachable, DevenvError, Interrupted, UsageError, to_fields
 from devenv.domain.events import OperationEnded, OperationStarted, Snapshot
 from devenv.domain.model import ProcessRun, TaskRun
 from devenv.domain.surroundings import addresses, surround
@@ -35,8 +35,15 @@ class Operation:
     id: str
     verb: str
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    turn: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    """Ends its wait for its turn."""
     ended: anyio.Event = field(default_factory=anyio.Event)
     reason: str = "interrupted"
+
+    def end(self) -> None:
+        """End it early, also while others have their turn."""
+        self.turn.cancel()
+        self.scope.cancel()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,10 +69,12 @@ class Supervisor:
         self._ids = count(1)
         self._lock = anyio.Lock()
         self._crew: Crew | None = None
+        self._reading = Reading(directory="")
 
     @asynccontextmanager
     async def serve(self, reading: Reading) -> AsyncIterator[None]:
         """Adopt what runs, then keep record and logs while the body runs; services outlive it."""
+        self._reading = reading
         async with anyio.create_task_group() as tasks:
             self._crew = Crew(key=self._key, tools=self._tools, board=Board(self.bus), tasks=tasks)
             await adopt(self._crew, reading)
@@ -99,8 +108,9 @@ class Supervisor:
         """Start a `down` or `stop`; an `up` that is under way is ended first."""
         if not request.services:
             for other in self.operations.values():
-                other.reason = "`devenv down` was asked for meanwhile"
-                other.scope.cancel()
+                if other.verb == "up":
+                    other.reason = "`devenv down` was asked for meanwhile"
+                    other.end()
         return self._begin("stop" if request.services else "down", lambda _: self._down(request))
 
     def cancel(self, operation: str, *, now: bool) -> None:
@@ -110,7 +120,7 @@ class Supervisor:
             return
         if now:
             self.crew.hurry()
-        found.scope.cancel()
+        found.end()
 
     async def describe_place(self, service: str | None, reading: Reading) -> dict[str, object]:
         """Return where a command beside `service` runs: its environment, folder and container.
@@ -155,9 +165,16 @@ class Supervisor:
         cut_off = DaemonUnreachable("cannot finish", why="the daemon is ending", fix="devenv status")
         outcome = Outcome(failures=[cut_off])
         try:
-            async with self._lock:
+            with operation.turn:
+                await self._lock.acquire()
+            if operation.turn.cancelled_caught:
+                raise Interrupted("interrupted", why=operation.reason, fix=f"devenv {operation.verb}")
+            try:
                 self.bus.publish(OperationStarted(operation=operation.id, verb=operation.verb))
                 outcome = await body(operation)
+            finally:
+                self.crew.calm_down()
+                self._lock.release()
         except DevenvError as error:
             outcome = Outcome(failures=[error])
         except Exception as error:  # noqa: BLE001 - the boundary: a bug ends the operation, not the daemon
@@ -192,6 +209,7 @@ class Supervisor:
         outcome.summary = {
             "services": list(bring_up.wanted),
             "steps": [{"service": step.service, "action": step.action, "why": step.why} for step in bring_up.steps],
+            "degraded": list(bring_up.degraded),
         }
         if operation.scope.cancelled_caught:
             outcome.failures = [Interrupted("interrupted", why=operation.reason, fix="devenv up")]
@@ -202,14 +220,13 @@ class Supervisor:
     async def _roll_back(self, bring_up: BringUp) -> list[DevenvError]:
         failures: list[DevenvError] = []
         with anyio.CancelScope(shield=True):
-            failures += await self.crew.stop(bring_up.launched, discard=True)
+            failures += await bring_up.roll_back()
         return failures
 
     async def _down(self, request: DownRequest) -> Outcome:
-        take_down = TakeDown(crew=self.crew, request=request)
+        take_down = TakeDown(crew=self.crew, request=request, reading=self._reading)
         failures = await take_down.run()
-        survived = any(isinstance(error, StopFailed) for error in failures)
-        if not request.services and not survived:
+        if not request.services and not failures:  # else something is left that the record must still know
             self.crew.forget()
             self.down.set()
         return Outcome(failures=failures, summary=take_down.summary)

@@ -7,10 +7,11 @@ that carries the stack's marker, or a container of its Compose project, is left.
 from dataclasses import dataclass, field
 
 from devenv.app.crew import Crew
-from devenv.app.requests import DownRequest
+from devenv.app.ports import Containers
+from devenv.app.requests import DownRequest, Reading
 from devenv.domain.errors import DevenvError, StopFailed, UsageError
 from devenv.domain.lifecycle import State
-from devenv.domain.model import Stop
+from devenv.domain.model import EngineChoice, Stop
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class TakeDown:
 
     crew: Crew
     request: DownRequest
+    reading: Reading
     summary: dict[str, object] = field(default_factory=dict)
     _failures: list[DevenvError] = field(default_factory=list)
 
@@ -62,9 +64,24 @@ class TakeDown:
                     )
                 )
 
+    async def _find_engine(self) -> Containers | None:
+        """Return the engine of the configuration where nothing is remembered: its containers may still run."""
+        if self.crew.stack is not None:
+            return None
+        try:
+            stack = await self.crew.tools.load(self.reading)
+            if stack.compose is None or stack.engine is EngineChoice.EMBEDDED:
+                return None
+            engine = self.crew.open_engine(stack.compose)
+            await engine.ping()
+        except DevenvError:
+            self.crew.leave_engine()
+            return None
+        return engine
+
     async def _clear_engine(self) -> None:
         """Remove the project's containers and networks, and its volumes when asked; name what is kept."""
-        engine = self.crew.engine
+        engine = self.crew.engine or await self._find_engine()
         if engine is None:
             return
         for container in await engine.list():
