@@ -165,10 +165,7 @@ class Supervisor:
         cut_off = DaemonUnreachable("cannot finish", why="the daemon is ending", fix="devenv status")
         outcome = Outcome(failures=[cut_off])
         try:
-            with operation.turn:
-                await self._lock.acquire()
-            if operation.turn.cancelled_caught:
-                raise Interrupted("interrupted", why=operation.reason, fix=f"devenv {operation.verb}")
+            await self._take_turn(operation)
             try:
                 self.bus.publish(OperationStarted(operation=operation.id, verb=operation.verb))
                 outcome = await body(operation)
@@ -184,6 +181,12 @@ class Supervisor:
             self.crew.save()
             self._publish_end(operation, outcome, time.monotonic() - began)
             operation.ended.set()
+
+    async def _take_turn(self, operation: Operation) -> None:
+        with operation.turn:
+            await self._lock.acquire()
+        if operation.turn.cancelled_caught:
+            raise Interrupted("interrupted", why=operation.reason, fix=f"devenv {operation.verb}")
 
     def _publish_end(self, operation: Operation, outcome: Outcome, elapsed_s: float) -> None:
         fields = [to_fields(error) for error in outcome.failures]
