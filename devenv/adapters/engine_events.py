@@ -67,6 +67,7 @@ class ExitWatch:
         pause_s, told = FIRST_RETRY_S, False
         while True:
             try:
+                await self._line.greet()  # the SDK leaks a socket for each attempt that nobody answers
                 stream = await self._line.ask(self._subscribe)
             except HostError as error:
                 if not told:

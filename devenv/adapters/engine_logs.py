@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from devenv.adapters.engine_line import EngineLine, Refused
-from devenv.adapters.engine_look import read_text
+from devenv.adapters.engine_look import read_map, read_text
 from devenv.adapters.engine_stream import EngineStream
 
 if TYPE_CHECKING:
@@ -77,10 +77,11 @@ async def iter_lines(
 
 
 def _find_start(raw: object) -> float:
-    """Return from when on a line belongs to the last start: the first lines are older than the engine's StartedAt."""
+    """Return from when on a line belongs to the last start: its first lines are older than the engine's StartedAt."""
     started, finished = (read_time(read_text(raw, "State", key)) for key in ("StartedAt", "FinishedAt"))
-    if finished > started:
-        return started - _EARLY_LINES_S
+    state = read_map(raw, "State")
+    if not state.get("Running") or state.get("Restarting"):  # FinishedAt is this start's own end
+        return max(started - _EARLY_LINES_S, 0.0)
     return finished + _CLOCK_STEP_S if finished else 0.0
 
 
