@@ -63,10 +63,8 @@ def can_reach(path: Path, account: Account | None) -> bool:
 
 
 def shared_home() -> Path:
-    """Return the folder that every account can reach, made if need be."""
-    home = Path(os.environ.get(HOME_VARIABLE) or "/var/lib/devenv")
-    make_folders(home)
-    return home
+    """Return the folder that every account can reach; it need not exist yet."""
+    return Path(os.environ.get(HOME_VARIABLE) or "/var/lib/devenv")
 
 
 def make_folders(folder: Path) -> None:
@@ -82,44 +80,61 @@ def place_program(program: Path, account: Account | None) -> Path:
     """Return where `account` can run `program`: itself, or a copy of its wheel's files (once, 0.2 s for PostgreSQL)."""
     if account is None or (can_reach(program, account) and _allows(program, account, 0o5)):
         return program
-    is_postgres = program.name == "postgres"
-    if is_postgres and program.parents[1].name != "pginstall":  # nobody wants a copy of all of /root
+    base, parts = _list_parts(program, account)
+    seen = program.stat()
+    key = hashlib.sha256(f"{program} {seen.st_size} {seen.st_mtime_ns}".encode()).hexdigest()[:16]
+    target = shared_home() / "servers" / key
+    if not target.exists():
+        _copy(base, parts, target)
+    return target / program.relative_to(base)
+
+
+def _list_parts(program: Path, account: Account) -> tuple[Path, list[Path]]:
+    """Return a folder, and what below it `program` needs: in a wheel also the libraries that were packed with it."""
+    if program.name != "postgres":
+        return program.parent, [program]
+    installed = program.parents[1]
+    if installed.name != "pginstall":  # nobody wants a copy of all of /root
         raise HostError(
             f"cannot run {program} as {account.name}",
             why=f"that user may not enter {program.parent}, and PostgreSQL refuses to run as root",
             fix="pip install 'devenv-stack[embedded]'",
         )
-    source = program.parents[1] if is_postgres else program
-    seen = program.stat()
-    key = hashlib.sha256(f"{program} {seen.st_size} {seen.st_mtime_ns}".encode()).hexdigest()[:16]
-    target = shared_home() / "servers" / key
-    if not target.exists():
-        _copy(source, target)
-    return target / source.name / program.relative_to(source)
+    package = installed.parent
+    packed = (package.with_name(f"{package.name}.libs"), package / ".dylibs")
+    return package.parent, [installed, *(one for one in packed if one.exists())]
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(base: Path, parts: list[Path], target: Path) -> None:
     """Copy beside and rename, so that a copy that exists is whole."""
-    make_folders(target.parent)
-    staging = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     try:
-        if source.is_dir():
-            shutil.copytree(source, staging / source.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        else:
-            shutil.copy2(source, staging / source.name)
-        for path in (staging, *staging.rglob("*")):
-            if not path.is_symlink():
-                mode = path.stat().st_mode
-                path.chmod(stat.S_IMODE(mode) | 0o444 | (0o111 if mode & 0o100 else 0))
-        staging.rename(target)
+        make_folders(target.parent)
+        staging = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+        try:
+            for part in parts:
+                _copy_part(part, staging / part.relative_to(base))
+            for path in (staging, *staging.rglob("*")):
+                if not path.is_symlink():
+                    mode = path.stat().st_mode
+                    path.chmod(stat.S_IMODE(mode) | 0o444 | (0o111 if mode & 0o100 else 0))
+            staging.rename(target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
-        shutil.rmtree(staging, ignore_errors=True)
         if not target.exists():  # else somebody was faster
             raise HostError(
-                f"cannot copy {source} to where another user can run it",
+                f"cannot copy {parts[0]} to where another user can run it",
                 why=f"{target.parent}: {error.strerror or error}",
                 fix=f"df -h {target.parent}",
             ) from error
+
+
+def _copy_part(part: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if part.is_dir():
+        shutil.copytree(part, place, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    else:
+        shutil.copy2(part, place)
 
 
 def _allows(path: Path, account: Account, bits: int) -> bool:

@@ -93,19 +93,10 @@ def _build(staging: Path, blueprint: Blueprint) -> None:
             os.chown(path, blueprint.account.uid, blueprint.account.gid)
     data = staging / "data"
     run = _Runner(blueprint, staging)
-    arguments: list[str | Path] = [
-        "-D",
-        data,
-        "-U",
-        blueprint.user,
-        "-E",
-        "UTF8",
-        f"--locale={_choose_locale()}",
-        "--no-sync",
-    ]
+    arguments = ["-U", blueprint.user, "-E", "UTF8", f"--locale={_choose_locale()}", "--no-sync", "--auth-local=trust"]
     if blueprint.password:
         arguments.append(f"--pwfile={secret}")
-    run("initdb", *arguments, "--auth-local=trust", f"--auth-host={blueprint.auth}", *blueprint.initdb_arguments)
+    run("initdb", "-D", data, *arguments, f"--auth-host={blueprint.auth}", *blueprint.initdb_arguments)
     secret.unlink()
     with (data / "pg_hba.conf").open("a") as rules:
         rules.write(f"host all all all {blueprint.auth}\n")
@@ -203,7 +194,8 @@ def _run_scripts(scripts: Sequence[Path], data: Path, blueprint: Blueprint, run:
         )
     with _socket_folder(data.parent, blueprint.account) as sockets:
         own = ("-D", data, "-c", "listen_addresses=", "-c", f"unix_socket_directories={sockets}", "-p", "5432")
-        server = run.open("postgres", *blueprint.settings, *own)
+        quiet = ("-c", "log_min_messages=fatal")  # psql repeats errors; `ready to accept` is for the real server to say
+        server = run.open("postgres", *blueprint.settings, *own, *quiet)
         try:
             _wait_ready(server, data)
             for path in scripts:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from devenv.adapters.embedded_binaries import Kind, Server, choose_server, has_extension
 from devenv.adapters.embedded_commands import (
@@ -22,6 +23,7 @@ from devenv.adapters.embedded_commands import (
 from devenv.adapters.embedded_data import data_folder
 from devenv.adapters.embedded_server import CONFIG_VARIABLE, PASSWORD_VARIABLE
 from devenv.domain.model import ContainerRun, Port, ProcessRun, Service, Stop, Transport
+from devenv.domain.probe import Probe
 from devenv.domain.references import REFERENCE, escape
 
 _PORTS: Mapping[Kind, int] = {"postgres": 5432, "redis": 6379}
@@ -47,6 +49,7 @@ class _Plan:
     volumes: tuple[Volume, ...]
     server: Server
     arguments: tuple[str, ...]
+    port: str
     hosts: tuple[str, ...]
     is_kept: bool
 
@@ -77,13 +80,11 @@ def stand_in(
         volumes=volumes,
         server=server,
         arguments=(
-            "--program",
-            escape(server.program),
-            "--data",
-            escape(str(data)),
-            "--port",
-            _port_text(service, ports),
+            f"--program={escape(server.program)}",
+            f"--data={escape(str(data))}",
+            f"--port={_port_text(service, ports)}",
         ),
+        port=_port_text(service, ports),
         hosts=tuple(dict.fromkeys(port.host for port in ports)),
         is_kept=bool(volume),
     )
@@ -91,28 +92,46 @@ def stand_in(
         process = _run_postgres(plan) if kind == "postgres" else _run_redis(plan)
     except ValueError as error:
         raise CannotStandIn(str(error)) from error
+    probes = service.probes or (_prove_login(plan) if kind == "postgres" else ())
     lack = f", without {extension}" if extension and not has_extension(server, extension) else ""
     process = replace(process, stands_in_for=f"{run.image} ({reason}{lack})")
-    return replace(service, run=process, ports=ports, stop=_choose_stop(service.stop, kind)), server
+    return replace(service, run=process, ports=ports, probes=probes, stop=_choose_stop(service.stop, kind)), server
 
 
 def _run_postgres(plan: _Plan) -> ProcessRun:
     if plan.value("POSTGRES_PASSWORD_FILE", "POSTGRESQL_PASSWORD_FILE"):
         raise ValueError("it reads its password from a file inside the container")
-    user = plan.value("POSTGRES_USER", "POSTGRESQL_USERNAME") or "postgres"
+    user, database, password = _login(plan)
     is_open = plan.value("ALLOW_EMPTY_PASSWORD").lower() in {"yes", "true", "1"}
     settings = read_postgres_settings(plan.run.command, plan.run.environment, plan.volumes)
     pairs = {
         "--listen": "*" if _EVERYWHERE & {*plan.hosts} else ",".join(plan.hosts),
         "--user": user,
-        "--database": plan.value("POSTGRES_DB", "POSTGRESQL_DATABASE") or user,
+        "--database": database,
         "--auth": plan.value("POSTGRES_HOST_AUTH_METHOD") or ("trust" if is_open else "scram-sha-256"),
         "--initdb-arguments": plan.value("POSTGRES_INITDB_ARGS"),
     }
     scripts = [f"--script={path}" for path in find_init_scripts(plan.volumes)]
-    password = plan.value("POSTGRES_PASSWORD", "POSTGRESQL_PASSWORD")
     arguments = [f"{name}={value}" for name, value in pairs.items() if value]
     return plan.process(*arguments, *scripts, "--", *settings, secrets={PASSWORD_VARIABLE: password})
+
+
+def _login(plan: _Plan) -> tuple[str, str, str]:
+    """Return user, database and password."""
+    user = plan.value("POSTGRES_USER", "POSTGRESQL_USERNAME") or "postgres"
+    database = plan.value("POSTGRES_DB", "POSTGRESQL_DATABASE") or user
+    return user, database, plan.value("POSTGRES_PASSWORD", "POSTGRESQL_PASSWORD")
+
+
+def _prove_login(plan: _Plan) -> tuple[Probe, ...]:
+    """Return what stands for the image's `pg_isready`: PostgreSQL listens a while before it lets anybody in."""
+    from devenv.probes.sql import Sql  # noqa: PLC0415 - whoever only asks what is embedded needs no event loop
+
+    user, database, password = (quote(text.replace("$$", "$"), safe="") for text in _login(plan))
+    host = "127.0.0.1" if _EVERYWHERE & {*plan.hosts} else plan.hosts[0]
+    place = f"[{host}]" if ":" in host else host
+    secret = f":{password}" if password else ""
+    return (Sql(value=f"postgresql://{user}{secret}@{place}:{plan.port}/{database}"),)
 
 
 def _run_redis(plan: _Plan) -> ProcessRun:
