@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from devenv.adapters.engine_endpoint import find_endpoint, greet
+from devenv.adapters.engine_look import find_address
 from devenv.app.ports import ContainerExit
 from devenv.domain.errors import DevenvError, HostError, StartFailed
 from devenv.domain.model import Port, Stop, Transport
@@ -168,6 +169,19 @@ async def test_stop_lets_the_child_of_a_deaf_shell_finish_when_it_handles_the_si
         assert await stack.containers.tail(id_, 5) == ("open", "closed", "shell over")
 
 
+async def test_stop_signals_from_inside_when_the_processes_are_another_users(
+    engine: Engine, tmp_path: Path, unique_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is not root may not signal root's processes from here; a shell in the container may."""
+    monkeypatch.setattr("devenv.adapters.engine_ending.send", lambda children, _number: children)
+    server = "trap 'echo closed; exit 0' TERM; echo open; while :; do sleep 0.05; done"
+    with compose_stack(engine, tmp_path, unique_name, {"web": shell(f'sh -c "{server}"; :')}) as stack:
+        id_ = (await stack.up("web"))["web"]
+        await until_listed(stack, id_, "open")
+        assert await stop_timed(stack, id_) < PROMPT_S
+        assert await stack.containers.tail(id_, 5) == ("open", "closed")
+
+
 async def test_stop_gives_up_on_the_child_of_a_deaf_shell_when_it_ignores_the_signal(
     engine: Engine, tmp_path: Path, unique_name: str
 ) -> None:
@@ -299,6 +313,12 @@ async def test_inspect_gives_the_shared_address_when_a_service_joins_anothers_ne
         web, beside = [await stack.containers.inspect(ids[name]) for name in ("web", "beside")]
         assert web.address == beside.address != ""
         await until_async(lambda: _answers(beside.address, 81), deadline_s=DEADLINE_S, what="the neighbour's address")
+
+
+def test_an_address_is_not_given_when_its_network_is_elsewhere() -> None:
+    """Behind Docker Desktop the container's network is not on this machine: only its published side is."""
+    raw = {"NetworkSettings": {"Networks": {"dvt": {"IPAddress": "127.5.5.5", "IPPrefixLen": 32}}}}
+    assert find_address(raw) == ("", True)
 
 
 # Events, logs, commands
