@@ -59,7 +59,9 @@ class FileReader:
         file.include = list(include) if isinstance(include, list) else []
         around = Surroundings(folder=folder, lookup=self.lookup)
         for name in self._mapping(document, data, "services"):
-            file.services[name] = self._service(document, data, name, around, ())
+            service = self._service(document, data, name, around, ())
+            if service is not None:
+                file.services[name] = service
         for section in SECTIONS:
             found = self._mapping(document, data, section)
             file.sections[section] = {name: self._resource(item, around) for name, item in found.items()}
@@ -106,12 +108,12 @@ class FileReader:
 
     def _service(
         self, document: Document, data: Mapping[str, Value], name: str, around: Surroundings, seen: Path
-    ) -> Spec:
+    ) -> Spec | None:
         given = self._mapping(document, data, "services").get(name)
         at = ("services", name)
         if not isinstance(given, dict):
             self.problems.add(document.file, document.place(at), f"{name} must be a mapping, not {say(given)}")
-            return {}
+            return None
         for key in given:
             if key not in _KNOWN and not key.startswith("x-"):
                 place = document.key_place((*at, key))
@@ -155,7 +157,7 @@ class FileReader:
             place = document.place(at)
             self.problems.add(document.file, place, f'"{target}" is extended but not defined in {document.file.shown}')
             return {}
-        return self._service(document, data, target, around, seen)
+        return self._service(document, data, target, around, seen) or {}
 
     def _resource(self, value: Value, around: Surroundings) -> object:
         """Return a network, volume, config or secret with its file as an absolute path."""

@@ -40,10 +40,10 @@ def _merge(key: str, under: object, over: object) -> object:
 
 
 def _merge_by(identity: Callable[[Mapping[str, object]], object], under: object, over: object) -> list[object]:
-    merged: dict[object, object] = {}
+    merged: dict[str, object] = {}  # by the identity's text: what a user wrote there may be a list
     for items in (under, over):
         for item in items if isinstance(items, list) else []:
-            merged[identity(item) if isinstance(item, Mapping) else item] = item
+            merged[repr(identity(item) if isinstance(item, Mapping) else item)] = item
     return list(merged.values())
 
 

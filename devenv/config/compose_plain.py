@@ -12,7 +12,6 @@ from devenv.config.check import is_enabled
 from devenv.config.compose_file import SECTIONS, ComposeFile, FileReader
 from devenv.config.compose_merge import merge_section, merge_service
 from devenv.config.compose_values import Spec
-from devenv.config.dotenv import read_env
 from devenv.config.nodes import Document, Path
 from devenv.config.problems import Place, Problems, suggest
 from devenv.config.values import list_one, normalise_project
@@ -174,15 +173,14 @@ class _Finish:
         return long
 
     def _env_files(self, name: str, files: object) -> dict[str, str]:
-        found: dict[str, str] = {}
+        present: list[str] = []
         for item in files if isinstance(files, list) else []:
             path = str(item["path"])
             if paths.is_file(path):
-                file = self.problems.open(path)
-                found |= read_env(file, self.problems, self.variables.get) if file else {}
+                present.append(path)
             elif item["required"]:
                 self._note(name, ("env_file",), f"the env file {self.problems.show(path)} does not exist")
-        return found
+        return load_env_files(present, self.variables, self.problems)
 
     def _used(self, section: str, services: Spec) -> list[str]:
         """Return the resources that the services use; undefined ones are noted."""

@@ -4,10 +4,15 @@ As `values`: what YAML gave to values of the domain, or ValueError with one plai
 number from 1 to 65535, or None for `auto`.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from devenv.config.values import ON_CONFLICT, TRANSPORTS, read_choice, read_plain, say
 from devenv.domain.model import OnConflict, Port, Transport
 
 _MAX_RANGE = 200
+
+T = TypeVar("T")
 
 
 def read_ports(value: object) -> tuple[Port, ...]:
@@ -27,15 +32,28 @@ def _ports_of_mapping(value: dict[str, object]) -> tuple[Port, ...]:
     ports = read_ports(value["port"]) if not isinstance(value["port"], dict) else ()
     if not ports:
         raise ValueError("port must be a number, a range or auto")
+    host = _named("host", value, read_plain)
+    transport = _named("protocol", value, lambda word: read_choice(word, TRANSPORTS))
+    answer = _named("on_conflict", value, lambda word: read_choice(word, ON_CONFLICT))
     return tuple(
         Port(
             number=port.number,
-            host=_check_host(read_plain(value["host"])) if value.get("host") is not None else port.host,
-            transport=read_choice(value["protocol"], TRANSPORTS) if "protocol" in value else port.transport,
-            on_conflict=read_choice(value["on_conflict"], ON_CONFLICT) if "on_conflict" in value else OnConflict.ASK,
+            host=port.host if host is None else _check_host(host),
+            transport=transport or port.transport,
+            on_conflict=answer or OnConflict.ASK,
         )
         for port in ports
     )
+
+
+def _named(key: str, value: dict[str, object], read: Callable[[object], T]) -> T | None:
+    """Read a key that may be missing; its name is put before what is wrong with it."""
+    if value.get(key) is None:
+        return None
+    try:
+        return read(value[key])
+    except ValueError as error:
+        raise ValueError(f"{key} {error}") from None
 
 
 def _split_transport(text: str) -> tuple[str, Transport]:

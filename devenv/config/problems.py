@@ -37,6 +37,7 @@ class Problems:
         self.start = paths.join(start, "")
         self._found: dict[Diagnostic, None] = {}
         self._files: dict[str, TextFile] = {}
+        self._main: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there is any."""
@@ -44,8 +45,8 @@ class Problems:
 
     @property
     def found(self) -> tuple[Diagnostic, ...]:
-        """Return what was found, first file first, in the order of lines."""
-        files = list(dict.fromkeys(one.file for one in self._found))
+        """Return what was found, the stack's own file first, in the order of lines."""
+        files = list(dict.fromkeys((*self._main, *(one.file for one in self._found))))
         return tuple(sorted(self._found, key=lambda one: (files.index(one.file), one.line, one.column)))
 
     def show(self, path: str) -> str:
@@ -83,6 +84,7 @@ class Problems:
 
     def raise_any(self, path: str) -> None:
         """Raise ConfigError with everything that was found; does nothing where that is nothing."""
+        self._main = (self.show(path),)
         if self._found:
             count = len(self._found)
             mistakes = "1 mistake" if count == 1 else f"{count} mistakes"

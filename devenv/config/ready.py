@@ -39,11 +39,11 @@ def read_ready(value: object, note: Note) -> Ready:
 
 def _read_one(value: object, at: Loc, note: Note) -> tuple[Probe | None, float | None]:
     if not isinstance(value, dict):
-        note(Mistake(loc=at, message=f"must be a probe such as {{http: /health}}, not {say(value)}"))
+        note(Mistake(loc=at, message=f"ready must be a probe such as {{http: /health}}, not {say(value)}"))
         return None, None
     options = dict(value)
     timeout = _take_timeout(options, at, note)
-    kinds = [kind for kind in probes.ALL if kind.kind in options]
+    kinds = [kind for key in options for kind in probes.ALL if kind.kind == key]
     if len(kinds) != 1:
         if options or timeout is None:
             note(_explain_kinds(options, [kind.kind for kind in kinds], at))
@@ -69,7 +69,7 @@ def _explain_kinds(options: Mapping[str, object], found: list[str], at: Loc) -> 
     for key in options:
         if hint := suggest(key, names):
             return Mistake(loc=(*at, key), message=f'"{key}" is no kind of probe', hint=hint, at_key=True)
-    return Mistake(loc=at, message="names no kind of probe", hint=f"known kinds: {', '.join(names)}")
+    return Mistake(loc=at, message="ready names no kind of probe", hint=f"known kinds: {', '.join(names)}")
 
 
 def _build(kind: type[Probe], options: dict[str, object], at: Loc, note: Note) -> Probe | None:

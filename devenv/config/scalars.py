@@ -26,7 +26,7 @@ class DecimalNumber(float):
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _OCTAL = re.compile(r"0o?([0-7]{1,18})")
 _HEX = re.compile(r"0x([0-9a-fA-F]{1,15})")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)")
 _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),

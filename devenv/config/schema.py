@@ -181,7 +181,11 @@ def read_keys(model: type[M], data: Mapping[str, object]) -> tuple[M, list[Mista
 def _leave_out(data: dict[str, object], loc: tuple[str | int, ...]) -> None:
     """Remove what is wrong: one entry of a mapping where that is enough, else the whole key."""
     inner = data.get(str(loc[0]))
-    if len(loc) > 1 and isinstance(inner, dict) and loc[1] in inner:
+    if loc[0] == "ports" and isinstance(inner, list) and len(loc) > 1:
+        data["ports"] = [
+            "auto" if index == loc[1] else item for index, item in enumerate(inner)
+        ]  # keeps the others' places
+    elif len(loc) > 1 and isinstance(inner, dict) and loc[1] in inner:
         data[str(loc[0])] = {key: item for key, item in inner.items() if key != loc[1]}
     else:
         data.pop(str(loc[0]), None)

@@ -30,6 +30,8 @@ def read_yaml(file: TextFile, problems: Problems, *, own_tags: frozenset[str] = 
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if place[0] > len(file.lines):  # the end of the text; its last line is what can be looked at
+            place = (len(file.lines), len(file.line(len(file.lines))) + 1)
         words = ", ".join(part for part in (error.context, error.problem) if part)
         problems.add(file, place, f"is not valid YAML: {words}", hint=_hint_for(file.line(place[0])))
         return None

@@ -35,7 +35,7 @@ def load_services(path: str, request: Request, read_compose: ReadCompose | None)
     answer = _read_named_compose(file, name, request, read_compose, problems)
     builder = Builder(file=file, sources=answer.sources, brought=answer.services, problems=problems)
     services = builder.build()
-    if not services and not answer.sources.names:
+    if not file.stack.services and not answer.sources.names:
         problems.add(file.document.file, file.document.key_place(("services",)), "defines no services")
     checked = Checker(services=services, sources=answer.sources, profiles=profiles, problems=problems).check()
     marked = [(file.document.mark(reference.path), reference) for reference in file.references]

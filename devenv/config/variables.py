@@ -62,11 +62,15 @@ def load_dotenv(folder: str, environment: Mapping[str, str], problems: Problems)
 
 
 def load_env_files(names: Iterable[str], variables: Variables, problems: Problems) -> dict[str, str]:
-    """Return what these files define, the last one strongest; missing files are the caller's to note."""
+    """Return what these files define, the last one strongest; missing files are the caller's to note.
+
+    Inside a file the variables of earlier ones are known, and win over its own, as with Compose.
+    """
     found: dict[str, str] = {}
+    known = Variables(layers=[*variables.layers, found])
     for path in names:
         if paths.is_file(path) and (file := problems.open(path)):
-            found |= read_env(file, problems, variables.get)
+            found.update(read_env(file, problems, known.get))
     return found
 
 

