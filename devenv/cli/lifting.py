@@ -56,7 +56,8 @@ def bring_up(session: Session, options: UpOptions) -> int:
 def take_down(session: Session, body: Mapping[str, Any], *, progress: str, as_json: bool) -> int:
     """End the stack; return the exit status."""
     view = _choose_view(progress, as_json=as_json)
-    client = session.client()
+    # the volumes of a stack that does not run are still there: a daemon has to look for them
+    client = session.ensure() if body["volumes"] else session.client()
     if client is None:
         print_data(NOTHING_DOWN if as_json else "nothing is running")
         return 0

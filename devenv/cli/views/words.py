@@ -58,7 +58,7 @@ def ending_line(ended: OperationEnded, snapshot: Snapshot) -> str:
     if ended.verb == "up":
         return _up_line(ended, snapshot, elapsed)
     stopped = _names(summary.get("stopped"))
-    if not stopped and not _names(summary.get("networks")):
+    if not any(_names(summary.get(name)) for name in ("stopped", "networks", "removed_volumes")):
         return "nothing is running"
     parts = [f"{ended.verb}: {len(stopped)} {'service' if len(stopped) == 1 else 'services'} ended in {elapsed}"]
     if removed := _names(summary.get("removed_volumes")):
