@@ -259,15 +259,15 @@ def check_config(facts: Facts) -> Iterator[Finding]:
 def check_ports(facts: Facts) -> Iterator[Finding]:
     """Look at the ports that the stack needs."""
     free = [fact for fact in facts.ports if not fact.holder]
-    if free:
-        yield _ok("ports", "free: " + ", ".join(f"{fact.port} ({fact.service})" for fact in free))
+    ours = [fact for fact in facts.ports if fact.ownership is Ownership.OURS]
+    for word, group in (("free", free), ("this stack's own", ours)):
+        if group:
+            yield _ok("ports", f"{word}: " + ", ".join(f"{fact.port} ({fact.service})" for fact in group))
     for fact in facts.ports:
         text = f"{fact.port} ({fact.service}) is held by {fact.holder}"
-        if not fact.holder:
+        if fact in free or fact in ours:
             continue
-        if fact.ownership is Ownership.OURS:
-            yield _ok("ports", text)
-        elif fact.ownership is Ownership.LEFTOVER or fact.will_free:
+        if fact.ownership is Ownership.LEFTOVER or fact.will_free:
             yield _warning("ports", f"{text}; `devenv up` settles that", fact.fix)
         else:
             yield _error("ports", text, fact.fix)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from devenv.cli.output import here
 from devenv.cli.session import Session
 from devenv.domain.errors import DaemonUnreachable, HostError, NotReady, UsageError
+from devenv.domain.references import substitute
 
 if TYPE_CHECKING:
     from devenv.app.ports import Record
@@ -37,17 +38,20 @@ class Asked:
     terminal: bool = True
 
 
-def split_words(words: tuple[str, ...]) -> Words:
-    """Return what `SERVICE -- CMD`, `SERVICE CMD` or `-- CMD` mean. Raises UsageError without a command."""
-    if not words:
-        raise UsageError("cannot run nothing", why="a command is missing", fix="devenv run -- CMD")
-    if words[0] == "--":
+def split_words(words: tuple[str, ...], *, verb: str) -> Words:
+    """Return what `SERVICE -- CMD`, `SERVICE CMD` or `-- CMD` mean. Raises UsageError without what `verb` needs."""
+    if words[:1] == ("--",):
         service, command = None, words[1:]
     else:
-        service, command = words[0], words[2:] if words[1:2] == ("--",) else words[1:]
+        service = words[0] if words else None
+        command = words[2:] if words[1:2] == ("--",) else words[1:]
+    if verb == "exec" and service is None:
+        fix = f"devenv run -- {' '.join(command) or 'CMD'}"
+        raise UsageError("cannot tell where to run it", why="exec needs a service", fix=fix)
     if not command:
-        fix = f"devenv run -- {service}" if service else "devenv run -- CMD"
-        raise UsageError(f"cannot run nothing in {service or 'the stack'}", why="a command is missing", fix=fix)
+        fix = f"devenv {verb} {service} -- CMD" if service else f"devenv {verb} -- CMD"
+        hint = f"; without a service: devenv run -- {service}" if service and verb == "run" else ""
+        raise UsageError(f"cannot {verb} nothing", why=f"a command is missing{hint}", fix=fix)
     return Words(service=service, command=command)
 
 
@@ -66,10 +70,6 @@ def read_environment(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def execute_in(session: Session, words: Words, asked: Asked) -> NoReturn:
     """Become a command in a running service: inside its container, or with its environment and in its folder."""
-    if words.service is None:
-        raise UsageError(
-            "cannot tell where to run", why="exec needs a service", fix=f"devenv run -- {words.command[0]}"
-        )
     client = session.client()
     if client is None:
         raise DaemonUnreachable(f"cannot run in {words.service}", why="nothing is running", fix="devenv up")
@@ -152,7 +152,14 @@ def _compose_run(
 def _place_of_stack(session: Session) -> dict[str, Any]:
     """Return the stack's own environment and folder where nothing runs."""
     stack = _load(session)
-    return {"environment": dict(stack.environment), "working_dir": stack.root}
+    declared = {name: substitute(value, _refuse) for name, value in stack.environment.items()}
+    return {"environment": {**session.environment, **declared}, "working_dir": stack.root}
+
+
+def _refuse(service: str, field: str) -> str:
+    """Answer a reference to a service while nothing runs."""
+    why = f"the stack's environment needs ${{{service}.{field}}}, and nothing is running"
+    raise NotReady("cannot make the stack's environment", why=why, fix="devenv up")
 
 
 def _become_beside(place: Mapping[str, Any], command: tuple[str, ...], asked: Asked) -> NoReturn:

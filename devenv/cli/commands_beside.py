@@ -46,7 +46,7 @@ def exec_(
     """Run a command in a running service; its exit status is the command's."""
     from devenv.cli.beside import execute_in  # noqa: PLC0415
 
-    execute_in(session_of(context), _split(words), _ask(env, workdir, no_tty))
+    execute_in(session_of(context), _split(words, "exec"), _ask(env, workdir, no_tty))
 
 
 def run(
@@ -59,7 +59,7 @@ def run(
     """Run a one-off command with a service's environment, or with the stack's: `devenv run -- CMD`."""
     from devenv.cli.beside import run_once  # noqa: PLC0415
 
-    run_once(session_of(context), _split(words), _ask(env, workdir, no_tty))
+    run_once(session_of(context), _split(words, "run"), _ask(env, workdir, no_tty))
 
 
 def register(app: typer.Typer) -> None:
@@ -68,10 +68,10 @@ def register(app: typer.Typer) -> None:
     app.command("run", cls=DashedCommand, context_settings=_SETTINGS)(run)
 
 
-def _split(words: list[str] | None) -> "Words":
+def _split(words: list[str] | None, verb: str) -> "Words":
     from devenv.cli.beside import split_words  # noqa: PLC0415
 
-    return split_words(_undouble(tuple(words or ())))
+    return split_words(_undouble(tuple(words or ())), verb=verb)
 
 
 def _undouble(words: tuple[str, ...]) -> tuple[str, ...]:

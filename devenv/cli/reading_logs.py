@@ -98,7 +98,7 @@ def read_moment(option: str, text: str | None, now: float) -> float | None:
     try:
         if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
             today = datetime.fromtimestamp(now).astimezone().strftime("%Y-%m-%d")
-            text = f"{today}T{text.zfill(5)}"
+            return datetime.fromisoformat(f"{today}T{text if text[2] == ':' else f'0{text}'}").timestamp()
         return datetime.fromisoformat(text).timestamp()  # without an offset: local time
     except ValueError:
         why = "it is a duration (10m, 1h30m) or a time (14:05, 2025-01-31T14:05:00)"

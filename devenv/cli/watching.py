@@ -65,8 +65,8 @@ def event_lines(data: Mapping[str, Any]) -> list[str]:
 
 def _describe(numbered: Numbered) -> str:
     match numbered.event:
-        case ServiceChanged(service=view):
-            return change_line(view)
+        case ServiceChanged(service=view, previous=previous):
+            return change_line(view) if view.state is not previous else ""
         case Note(text=text, level=level):
             return f"{level}: {text}"
         case Progress(subject=subject, text=text):
