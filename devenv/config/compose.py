@@ -24,6 +24,8 @@ from devenv.domain.model import (
 )
 
 Model = Mapping[str, object]
+WARNINGS = "x-devenv-warnings"
+"""Where a model carries what Compose warned of, one sentence each."""
 
 
 class ReadCompose(Protocol):
@@ -39,7 +41,7 @@ class ReadCompose(Protocol):
         env_files: tuple[str, ...],
         environment: Mapping[str, str],
     ) -> Model:
-        """Return the model of these files with these profiles."""
+        """Return the model of these files with these profiles; warnings stand under `x-devenv-warnings`."""
         ...
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from devenv.config import paths
-from devenv.config.compose import ReadCompose, services_of
+from devenv.config.compose import WARNINGS, ReadCompose, services_of
 from devenv.config.compose_sources import ComposeSources, read_sources
 from devenv.config.compose_words import explain_docker
 from devenv.config.problems import Problems
@@ -75,6 +75,8 @@ def read_project(question: Question, read_compose: ReadCompose | None, problems:
         if not sources.diagnostics and not error.diagnostics:
             explain_docker(error, question.files, sources, problems)
         return Answer(services={name: _stand_in(name, sources) for name in sources.names}, sources=sources)
+    warned = model.get(WARNINGS)
+    notes += [str(text) for text in warned] if isinstance(warned, list) else []
     project = ComposeProject(
         name=str(model.get("name", "")),
         files=question.files,
@@ -82,7 +84,7 @@ def read_project(question: Question, read_compose: ReadCompose | None, problems:
         profiles=question.profiles,
         env_files=question.env_files,
         environment=environment,
-        model=model,
+        model={key: value for key, value in model.items() if key != WARNINGS},
     )
     return Answer(project=project, services=services_of(model, sources), sources=sources, notes=tuple(notes))
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from devenv.adapters.compose import read_compose
 from devenv.config.compose_plain import PlainReader
+from devenv.config.load import Request, load
 from devenv.domain.errors import ConfigError
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/home/somebody", "OUTER": "outer"}
@@ -285,3 +287,43 @@ def test_plain_reader_agrees_with_docker(tmp_path: Path, files: dict[str, str], 
     assert used(read_plainly(layers, folder, profiles, env_files)) == used(
         ask_docker(layers, folder, profiles, env_files)
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "services:\n  a: {image: i, depends_on: [bb]}\n  b: {image: i}",
+            'compose.yaml:2:30: a depends on "bb", which is not defined',
+        ),
+        (
+            "services:\n  a: {image: i, depends_on: [b]}\n  b: {image: i, profiles: [p]}",
+            "compose.yaml:2:30: a depends on b, which is disabled: profile p is not active; add --profile p",
+        ),
+        ("services:\n  a: {image: i, imag: j}", 'compose.yaml:2:17: the key "imag" is unknown to Compose'),
+        (
+            "services:\n  a: {image: i, image: j}",
+            'compose.yaml:2:17: the key "image" is given twice; the first is in line 2',
+        ),
+        (
+            "services:\n  a:\n    image: ${X:?set X}",
+            "compose.yaml:3:5: services.a.image: required variable X is missing a value: set X",
+        ),
+        (
+            "services:\n  a: {build: .}\n  b: {}",
+            'compose.yaml:3:3: service "b" has neither an image nor a build context specified',
+        ),
+    ],
+)
+def test_dockers_refusal_has_a_place(tmp_path: Path, text: str, expected: str) -> None:
+    """What `docker compose config` says of a wrong file is shown with file, line and column."""
+    (tmp_path / "compose.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(Request(start=str(tmp_path), environment=ENVIRONMENT), read_compose=read_compose)
+    assert [f"{one.place}: {one.message}" for one in caught.value.diagnostics] == [expected]
+
+
+def test_both_readers_give_one_stack_for_the_example() -> None:
+    """The example starts the same services with and without Docker."""
+    request = Request(start=str(Path(__file__).parents[2]), environment=ENVIRONMENT)
+    assert load(request, read_compose=read_compose).services == load(request, read_compose=None).services

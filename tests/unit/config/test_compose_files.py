@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -267,7 +266,7 @@ def test_reader_is_asked_with_everything_when_docker_is_there(folder: Folder) ->
 
     def answer(**question: object) -> Mapping[str, object]:
         asked.update(question)
-        return {"name": "shop", "services": {"db": {"image": "i"}}}
+        return {"name": "shop", "services": {"db": {"image": "i"}}, "x-devenv-warnings": ["beware"]}
 
     folder.read_compose = answer
     folder.write("sub/c.yml", "services: {db: {image: i}}")
@@ -289,4 +288,7 @@ def test_reader_is_asked_with_everything_when_docker_is_there(folder: Folder) ->
         "environment": {"HOME": "/h"},
     }
     assert stack.compose
-    assert replace(stack.compose, model={}).name == "shop"
+    assert (stack.compose.model, stack.notes) == (
+        {"name": "shop", "services": {"db": {"image": "i"}}},
+        ("beware", "no service has the profile p"),
+    )
