@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -123,6 +124,7 @@ class Compose:
         """
         words = ["create", "--pull", "never", "--no-build", *(["--force-recreate"] if force else []), *services]
         async with self._one_at_a_time:
+            self._drop_stale_overlay()
             status, _, complaint = await self.run(words, CREATE_S)
         if status != 0:
             raise describe_create_failure(find_complaint(complaint))
@@ -172,6 +174,12 @@ class Compose:
         except OSError as error:
             raise HostError(f"cannot write {self._overlay_file}", why=str(error), fix="df -h") from error
         return str(self._overlay_file)
+
+    def _drop_stale_overlay(self) -> None:
+        """Remove an earlier life's overlay once it is not needed: other commands use it while it is there."""
+        if not self.write_overlay():
+            with suppress(OSError):
+                self._overlay_file.unlink(missing_ok=True)
 
     def _overlay_service(self, name: str) -> str:
         text = f"  {json.dumps(name)}:\n"

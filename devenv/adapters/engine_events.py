@@ -5,13 +5,13 @@ about containers: after the engine is back, only what its own list shows as ende
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, cast
 
 import anyio
 
 from devenv.adapters.engine_line import EngineLine
-from devenv.adapters.engine_look import PROJECT, read_container, read_map, read_number, read_text
+from devenv.adapters.engine_look import PROJECT, read_container, read_map, read_text
 from devenv.adapters.engine_stream import EngineStream
 from devenv.app.ports import ContainerExit
 from devenv.domain.errors import HostError
@@ -36,34 +36,27 @@ class ExitWatch:
         self._line = line
         self._labels = [f"{PROJECT}={project}"]
         self._report_outage = report_outage
-        self._since_s = time.time()
+        self._since: float | None = time.time()
         self._alive: set[str] = set()
 
     async def follow(self) -> AsyncIterator[ContainerExit]:
-        """Yield exits for ever, waiting for an engine that goes away; raises HostError if it is not there at first."""
-        stream = await self._line.ask(self._subscribe)
-        try:
-            await self._look()
-            while True:
-                event = await stream.take()
-                if event is None:
-                    stream.close()
-                    stream = await self._subscribe_again()
-                    ended: Iterable[ContainerExit] = await self._look()
-                else:
-                    ended = self._read(event)
-                for one in ended:
+        """Yield exits for ever; an engine that is away, at first or later, is waited for."""
+        while True:
+            stream = await self._connect()
+            try:
+                for one in await self._look():
                     yield one
-        finally:
-            stream.close()
+                while (event := await stream.take()) is not None:
+                    for one in self._read(event):
+                        yield one
+            except HostError:  # went away while the list was asked for
+                continue
+            finally:
+                stream.close()
+                self._since = None  # from now on the list tells what happened meanwhile
+            await anyio.sleep(FIRST_RETRY_S)
 
-    def _subscribe(self, client: "APIClient") -> EngineStream[object]:
-        filters = {"type": ["container"], "event": ["die", "destroy", "start"], "label": self._labels}
-        since = f"{self._since_s:.6f}"  # the engine tells again what happened meanwhile
-        source = client.events(since=cast("int", since), filters=filters, decode=True)
-        return EngineStream(source, lambda event: event)
-
-    async def _subscribe_again(self) -> EngineStream[object]:
+    async def _connect(self) -> EngineStream[object]:
         pause_s, told = FIRST_RETRY_S, False
         while True:
             try:
@@ -80,6 +73,12 @@ class ExitWatch:
                     self._report_outage(None)
                 return stream
 
+    def _subscribe(self, client: "APIClient") -> EngineStream[object]:
+        filters = {"type": ["container"], "event": ["die", "destroy", "start"], "label": self._labels}
+        since = None if self._since is None else f"{self._since:.6f}"
+        source = client.events(since=cast("int | None", since), filters=filters, decode=True)
+        return EngineStream(source, lambda event: event)
+
     async def _look(self) -> tuple[ContainerExit, ...]:
         """Compare with the engine's list; return the ends that no event told of."""
         filters = {"label": self._labels}
@@ -94,7 +93,9 @@ class ExitWatch:
 
     def _read(self, event: object) -> tuple[ContainerExit, ...]:
         id_ = read_text(event, "Actor", "ID")
-        self._since_s = max(self._since_s, (read_number(event, "timeNano") + 1_000) / 1e9)
+        # After a renewal the list may have told of an exit before its event is read: it must not come twice, as the
+        # container may have been started again by then.
+        is_news = self._since is not None or id_ in self._alive
         match read_text(event, "Action"):
             case "start":
                 self._alive.add(id_)
@@ -102,7 +103,8 @@ class ExitWatch:
             case "die":
                 self._alive.discard(id_)
                 code = read_text(read_map(event, "Actor", "Attributes"), "exitCode")
-                return (ContainerExit(id=id_, exit_code=int(code) if code.lstrip("-").isdigit() else None),)
+                exit_code = int(code) if code.lstrip("-").isdigit() else None
+                return (ContainerExit(id=id_, exit_code=exit_code),) if is_news else ()
             case "destroy":
                 self._alive.discard(id_)
                 return (ContainerExit(id=id_, exit_code=None, removed=True),)

@@ -31,7 +31,7 @@ IN_USE = "address already in use"
         f"{PROGRAMMING}: Error starting userland proxy: listen tcp4 127.0.0.1:5432: bind: {IN_USE}",
         f"{SET_UP}: {PROGRAMMING}: failed to bind host port for 0.0.0.0:5432:172.18.0.2:80/tcp: {IN_USE}",
         f"{PROGRAMMING}: failed to bind host port 0.0.0.0:5432/tcp: {IN_USE}",
-        f"Ports are not available: exposing port TCP 0.0.0.0:5432 -> 127.0.0.1:0: listen tcp 0.0.0.0:5432: bind: {IN_USE}",
+        f"Ports are not available: exposing port TCP 0.0.0.0:5432 -> 127.0.0.1:0: listen tcp :5432: bind: {IN_USE}",
         f"Error starting userland proxy: listen tcp6 [::]:5432: bind: {IN_USE}",
         f"listen udp 0.0.0.0:5432: bind: {IN_USE}",
     ],
