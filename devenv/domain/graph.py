@@ -3,10 +3,10 @@
 Works on names and edges only. Invariant: orders are stable, so the same file always gives the same answer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
-from devenv.domain.lifecycle import State
+from devenv.domain.lifecycle import LOST, State
 from devenv.domain.model import Condition, Dependency, Service
 
 Edges = Mapping[str, tuple[str, ...]]
@@ -117,6 +117,22 @@ def passage(dependency: Dependency, state: State) -> Passage:
     if state is State.UNHEALTHY and not dependency.required:
         return Passage.OPEN
     return Passage.WAIT
+
+
+def find_blocked(edges: Mapping[str, tuple[Dependency, ...]], states: Mapping[str, State]) -> frozenset[str]:
+    """Return what cannot get ready as things are: what is lost, and what waits for one that it requires of these.
+
+    `edges` and `states` are those of the services that take part.
+    """
+    blocked = {name for name, state in states.items() if state in LOST}
+    for name in order({name: tuple(edge.service for edge in needed) for name, needed in edges.items()}):
+        if states[name] is State.WAITING and any(_is_barred(edge, states, blocked) for edge in edges[name]):
+            blocked.add(name)
+    return frozenset(blocked)
+
+
+def _is_barred(edge: Dependency, states: Mapping[str, State], blocked: Collection[str]) -> bool:
+    return edge.required and edge.service in blocked and passage(edge, states[edge.service]) is not Passage.OPEN
 
 
 _MEETS = {

@@ -81,6 +81,9 @@ LIVE = frozenset({_S.STARTING, _S.PROBING, _S.READY, _S.UNHEALTHY, _S.BACKOFF, _
 SETTLED = frozenset({_S.READY, _S.COMPLETED})
 """States in which the gate is passed."""
 
+LOST = frozenset({_S.FAILED, _S.STOPPED, _S.UNHEALTHY})
+"""States from which waiting alone makes nothing ready."""
+
 
 class IllegalTransition(Exception):
     """A bug: the trigger does not apply to the state."""
