@@ -5,7 +5,6 @@ completion. Invariant: never raises and never prints, whatever the files look li
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 import typer
 
 from devenv.cli.session import open_session
-from devenv.domain.errors import DevenvError
+from devenv.domain.errors import DevenvError, UsageError
 
+SHELLS = ("bash", "zsh", "fish", "powershell")
 _ENTRY = re.compile(r"^(?P<indent>[ ]+)(?P<quote>[\"']?)(?P<name>[\w.-]+)(?P=quote):(?:\s|$)")
 _PROCFILE_ENTRY = re.compile(r"^(?P<name>[\w.-]+):\s*\S")
 _LONGEST_FILE = 1 << 20
@@ -89,7 +89,10 @@ def _list_items(lines: list[str]) -> Iterator[str]:
 
 
 def completion_script(shell: str) -> str:
-    """Return the script that makes `shell` complete the devenv command."""
+    """Return the script that makes `shell` complete the devenv command. Raises UsageError for an unknown shell."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # noqa: PLC0415 - seldom needed
 
-    return get_completion_script(prog_name="devenv", complete_var="_DEVENV_COMPLETE", shell=os.path.basename(shell))  # noqa: PTH119
+    if shell not in SHELLS:
+        why = f"it is one of {', '.join(SHELLS)}"
+        raise UsageError(f"cannot complete for {shell}", why=why, fix="devenv completion bash")
+    return str(get_completion_script(prog_name="devenv", complete_var="_DEVENV_COMPLETE", shell=shell))
