@@ -22,6 +22,8 @@ class Session:
     """The global options of one command, and what they lead to."""
 
     file: str
+    is_named: bool = False
+    """The file was given, not found: then it counts alone, without an override file beside it."""
     project: str | None = None
     profiles: tuple[str, ...] = ()
     paths: StatePaths
@@ -31,7 +33,7 @@ class Session:
         """Return how the daemon is to read the configuration, as the API takes it."""
         return {
             "directory": str(Path.cwd()),
-            "file": self.file,
+            "file": self.file if self.is_named else None,
             "project": self.project,
             "profiles": list(self.profiles),
             "engine": engine,
@@ -71,6 +73,11 @@ def open_session(file: str | None, project: str | None, profiles: tuple[str, ...
         raise UsageError(f"cannot read {found}", why="there is no such file", fix=f"ls {path.parent}")
     environment = {name: value for name, value in os.environ.items() if name not in MARKERS}
     paths = locate(path, project, environ=environment)
-    return Session(file=str(path), project=project, profiles=profiles, paths=paths, environment=environment)
-
-
+    return Session(
+        file=str(path),
+        is_named=file is not None,
+        project=project,
+        profiles=profiles,
+        paths=paths,
+        environment=environment,
+    )
