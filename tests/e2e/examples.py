@@ -19,7 +19,7 @@ def copy_example(project: Devenv) -> dict[str, int]:
     for folder in ("compose", "examples"):
         shutil.copytree(ROOT / folder, project.folder / folder, ignore=shutil.ignore_patterns("__pycache__"))
     ports = dict(zip(("postgres", "redis", *PROCESSES), take_ports(7), strict=True))
-    text = re.sub(r"^name: .*", f"name: {project.name}", (ROOT / "services.yaml").read_text(), flags=re.M)
+    text = re.sub(r"^name: .*", f"name: {project.name}", (ROOT / "services.yaml").read_text(), flags=re.MULTILINE)
     for name, number in PROCESSES.items():
         assert f"ports: [{number}]" in text
         text = text.replace(f"ports: [{number}]", f"ports: [{ports[name]}]")

@@ -65,12 +65,11 @@ def test_status_json_has_the_documented_shape_when_ready(project: Devenv, ports:
     assert rows["api"]["url"] == f"http://127.0.0.1:{ports['api']}"
     assert rows["api"]["depends_on"] == ["postgres", "redis", "migrate"]
     assert rows["migrate"]["exit_code"] == 0
-    assert rows["postgres"]["container"] and rows["postgres"]["pid"] is None
+    assert rows["postgres"]["container"]
+    assert rows["postgres"]["pid"] is None
 
 
-def test_second_up_keeps_everything_and_compose_agrees(
-    project: Devenv, ports: dict[str, int], engine: Engine
-) -> None:
+def test_second_up_keeps_everything_and_compose_agrees(project: Devenv, ports: dict[str, int], engine: Engine) -> None:
     """Pids and containers stay through `up` and through `docker compose up -d`; only the task runs again."""
     before, tasks = project.identities(), project.services()["migrate"]["since"]
     project.up()
@@ -78,9 +77,7 @@ def test_second_up_keeps_everything_and_compose_agrees(
     assert project.services()["migrate"]["since"] > tasks
     compose = project.folder / "compose" / "infra.yml"
     settings = project.write("".join(f"{name}={value}\n" for name, value in project.env.items()), "ports.env")
-    engine.run_docker(
-        "compose", "--env-file", str(settings), "-p", project.name, "-f", str(compose), "up", "-d"
-    )
+    engine.run_docker("compose", "--env-file", str(settings), "-p", project.name, "-f", str(compose), "up", "-d")
     listed = engine.run_docker("compose", "-p", project.name, "ps", "-q").split()
     assert {one[:12] for one in listed} == {str(before["postgres"]), str(before["redis"])}
     assert "ready to accept connections" in engine.run_docker("compose", "-p", project.name, "logs", "postgres")

@@ -75,7 +75,7 @@ class Devenv:
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         body = textwrap.dedent(text).lstrip("\n")
-        if file == "services.yaml" and not re.search(r"^name:", body, re.M):
+        if file == "services.yaml" and not re.search(r"^name:", body, re.MULTILINE):
             body = f"name: {self.name}\n{body}"
         path.write_text(body)
         return path
