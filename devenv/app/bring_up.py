@@ -19,11 +19,12 @@ from devenv.app.requests import UpRequest
 from devenv.domain.conflicts import Consent, Decision
 from devenv.domain.errors import DevenvError, HostError, NotReady, UsageError
 from devenv.domain.events import ServiceView
-from devenv.domain.graph import edges_of, waves
-from devenv.domain.lifecycle import SETTLED, State
+from devenv.domain.lifecycle import LOST, SETTLED, State
 from devenv.domain.model import ContainerRun, EngineChoice, Port, Service, Stack
 from devenv.domain.planner import Action, Step, find_essential, plan_up, select
 from devenv.domain.references import resolve
+
+IMAGES_MISSING = "their images can neither be found nor pulled"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,32 +109,32 @@ class BringUp:
             if stack.engine is EngineChoice.DOCKER:
                 raise
             return self._embed(stack, containers, "no Docker engine answers", error)
-        return stack
+        return await self._keep_stand_ins(stack, containers)
+
+    async def _keep_stand_ins(self, stack: Stack, containers: tuple[str, ...]) -> Stack:
+        """Leave embedded what already runs so because its image is missing: a pull is not tried at each `up`."""
+        runners = self.crew.runners
+        standing_in = [name for name in containers if self.crew.is_running(name) and runners[name].stands_in]
+        if not standing_in or self.crew.engine is None or stack.engine is EngineChoice.DOCKER:
+            return stack
+        missing = await self.crew.engine.missing_images(standing_in)
+        return self._embed(stack, missing, IMAGES_MISSING) if missing else stack
 
     def _containers(self, services: Mapping[str, Service]) -> tuple[str, ...]:
         return tuple(name for name in self.wanted if isinstance(services[name].run, ContainerRun))
 
     def _embed(self, stack: Stack, names: tuple[str, ...], reason: str, cause: HostError | None = None) -> Stack:
-        """Replace containers by embedded servers and say so in one line; raises one error for all that have none."""
-        embedded, failures = dict(stack.services), []
-        for name in names:
-            try:
-                embedded[name] = self.crew.tools.embed(stack.services[name], reason)
-            except HostError as error:
-                failures.append(error)
-        if failures:
-            first = failures[0]
-            details = [error.what + ": " + error.why for error in failures]
-            raise HostError(
-                first.what,
-                why=first.why + (f"; {cause.what}: {cause.why}" if cause else ""),
-                fix=(cause.fix if cause and cause.fix else first.fix),
-                details=tuple(details if len(details) > 1 else ()),
-            )
-        self.crew.board.note(
-            f"{reason}: {', '.join(names)} {'runs' if len(names) == 1 else 'run'} embedded, without Docker"
-        )
-        return replace(stack, services=embedded)
+        """Replace containers by embedded servers and say so; raises one error for all that have none."""
+        try:
+            embedded = self.crew.tools.embed(stack, names, reason)
+        except HostError as error:
+            if cause is not None:
+                error.details += (f"{cause.what}: {cause.why}",)
+                error.fix = cause.fix or error.fix
+            raise
+        for text in embedded.notes[len(stack.notes) :]:
+            self.crew.board.note(text)
+        return embedded
 
     async def _clear(self, stack: Stack) -> Mapping[str, Service]:
         decisions = {key: Decision(answer) for key, answer in self.request.decisions.items()}
@@ -171,7 +172,7 @@ class BringUp:
             absent = await self.crew.engine.missing_images(containers)
             if not absent:
                 raise
-            stack = self._embed(stack, absent, "their images can neither be found nor pulled", error)
+            stack = self._embed(stack, absent, IMAGES_MISSING, error)
             services = {name: replace(stack.services[name], ports=resolved[name].ports) for name in stack.services}
             resolved = {name: resolve(service, services) for name, service in services.items()}
             self.steps = self._plan(resolved)
@@ -250,6 +251,7 @@ class BringUp:
             self.crew.engine.publish(moved)
             made = await self.crew.engine.create(names, force=self.request.force_recreate)
             self._created = {container.service: container.id for container in made}
+            self.crew.pass_notes()
         except DevenvError as error:
             self._creation_failed = error
         finally:
@@ -274,7 +276,7 @@ class BringUp:
             while True:
                 bell = board.changes()
                 open_ = [name for name in self.wanted if board.views[name].state not in SETTLED]
-                if self._is_stuck(open_):
+                if self.crew.find_blocked().issuperset(open_):
                     return self._conclude(open_)
                 await bell.wait()
         late = [name for name in self.wanted if board.views[name].state not in SETTLED]
@@ -287,16 +289,6 @@ class BringUp:
                 details=reasons,
             )
         ]
-
-    def _is_stuck(self, names: list[str]) -> bool:
-        """Tell whether each of `names` has failed or waits for one that has."""
-        blocked = {name for name in names if self.crew.board.views[name].state in _LOST}
-        for wave in waves(edges_of({name: runner.service for name, runner in self.crew.runners.items()})):
-            for name in wave:
-                view = self.crew.board.views[name]
-                if view.state is State.WAITING and set(self.crew.runners[name].waits_for()) & blocked:
-                    blocked.add(name)
-        return set(names) <= blocked
 
     def _conclude(self, missing: list[str]) -> list[DevenvError]:
         """Return the failures, where anything is `missing` that was asked for or is required by it."""
@@ -319,10 +311,12 @@ class BringUp:
             (self.crew.board.views[name] for name in names),
             key=lambda view: (view.name not in self._essential, view.since),
         )
-        errors = [self._failure_of(view) for view in views if view.state in _LOST]
+        errors = [self._failure_of(view) for view in views if view.state in LOST]
         waiting = [view for view in views if view.state is State.WAITING]
         if errors and waiting:
-            errors[0].details += tuple(f"{view.name} {view.detail}" for view in waiting)
+            errors[0].details += tuple(
+                f"{view.name} {self.crew.runners[view.name].describe_wait()}" for view in waiting
+            )
         return errors
 
     def _failure_of(self, view: ServiceView) -> DevenvError:
@@ -340,8 +334,6 @@ class BringUp:
 
 
 _DONE = frozenset({State.STOPPED, State.COMPLETED})
-_LOST = frozenset({State.FAILED, State.STOPPED, State.UNHEALTHY})
-"""What is in one of these states does not get ready by waiting for it."""
 
 
 def _builds(service: Service) -> bool:

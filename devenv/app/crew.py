@@ -21,7 +21,7 @@ from devenv.app.requests import Reading
 from devenv.app.runner import ChooseStages, Runner
 from devenv.domain.errors import DevenvError, HostError
 from devenv.domain.events import ServiceView
-from devenv.domain.graph import dependents_of, edges_of, longest_paths, order
+from devenv.domain.graph import dependents_of, edges_of, find_blocked, longest_paths, order
 from devenv.domain.holders import ProcessId
 from devenv.domain.lifecycle import LIVE, State
 from devenv.domain.model import (
@@ -64,9 +64,15 @@ class Toolbox:
     record: RunRecord
     logs: Logs
     load: Callable[[Reading], Awaitable[Stack]]
-    open_engine: Callable[[ComposeProject], Containers]
-    embed: Callable[[Service, str], Service]
-    """Turns a Compose service into an embedded server: (service, reason). Raises HostError where it has none."""
+    open_engine: Callable[[ComposeProject, Callable[[HostError | None], None]], Containers]
+    """Takes the project, and who is told that the engine went away (why) or came back (None)."""
+    embed: Callable[[Stack, tuple[str, ...], str], Stack]
+    """Turns the named Compose services into embedded servers, with a note that gives the reason.
+
+    Raises one HostError for all that have no stand-in.
+    """
+    remove_embedded_data: Callable[[bool], Awaitable[tuple[str, ...]]]
+    """Removes the anonymous data of embedded servers, with True the named volumes too; returns the folders."""
     stop_foreign: "StopForeign"
     stop_container: Callable[[str], Awaitable[None]]
     """Stops a container of somebody else's project, which was agreed to."""
@@ -119,8 +125,19 @@ class Crew:
             if self._project is not None and self._project.name != project.name and self._listening is not None:
                 self._listening.cancel()
                 self._listening = None
-            self.engine, self._project = self.tools.open_engine(project), project
+            self.engine, self._project = self.tools.open_engine(project, self._tell_outage), project
         return self.engine
+
+    def _tell_outage(self, error: HostError | None) -> None:
+        if error is None:
+            self.board.note("the Docker engine answers again")
+        else:
+            self.board.note(f"{error.what}: {error.why}; waiting for it", level="warning")
+
+    def pass_notes(self) -> None:
+        """Tell the user what the engine decided without being asked."""
+        for text in self.engine.take_notes() if self.engine is not None else ():
+            self.board.note(text)
 
     def leave_engine(self) -> None:
         """Forget an engine that does not answer, unless something of ours runs on it."""
@@ -173,6 +190,7 @@ class Crew:
             dependencies=edges,
             board=self.board,
             choose_stages=self.tools.choose_stages,
+            find_blocked=self.find_blocked,
             queue=self._queue if isinstance(service.run, ContainerRun) else None,
             priority=longest_paths(edges_of(services), self.weights).get(service.name, 0.0),
             completes=isinstance(service.run, TaskRun) or _is_awaited_complete(service.name, services.values()),
@@ -214,6 +232,11 @@ class Crew:
             for name, runner in wanted.items():
                 tasks.start_soon(stop_one, name, runner)
         return failures
+
+    def find_blocked(self) -> frozenset[str]:
+        """Return the services that cannot get ready as things are."""
+        edges = {name: runner.dependencies for name, runner in self.runners.items()}
+        return find_blocked(edges, {name: self.board.views[name].state for name in self.board.views})
 
     def is_running(self, name: str) -> bool:
         """Tell whether something of the service `name` is there."""
@@ -289,7 +312,7 @@ class Crew:
             root=stack.root,
             file=stack.files[0] if stack.files else "",
             boot=self.tools.boot,
-            compose=replace(stack.compose, model={}) if stack.compose else None,
+            compose=replace(stack.compose, model={}, environment={}) if stack.compose else None,
             services={name: self._recorded(name, view) for name, view in self.board.views.items()},
             ports=dict(self.port_numbers),
             asked_ports=dict(self.asked_ports),

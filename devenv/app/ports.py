@@ -170,6 +170,10 @@ class Containers(Protocol):
         """Remove the project's named volumes (external ones are never the project's); return their names."""
         ...
 
+    def take_notes(self) -> tuple[str, ...]:
+        """Return what was decided without being asked, one sentence each, and forget it."""
+        ...
+
     def exits(self) -> AsyncIterator[ContainerExit]:
         """Yield the project's container exits as they happen, for ever; the subscription stands at the first step."""
         ...

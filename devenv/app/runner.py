@@ -21,7 +21,7 @@ from devenv.domain.diagnosis import describe_end, diagnose_end
 from devenv.domain.errors import DevenvError, NotReady
 from devenv.domain.graph import Passage, passage
 from devenv.domain.lifecycle import CALM_S, State, Trigger, after_end, backoff_s
-from devenv.domain.model import ContainerRun, Dependency, Service, Stop
+from devenv.domain.model import ContainerRun, Dependency, ProcessRun, Service, Stop
 from devenv.domain.probe import Stages, Target
 
 SETTLE_S = 0.1
@@ -41,13 +41,17 @@ class ChooseStages(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Runner:
-    """Runs `service` as `instance`. `dependencies` are those edges whose other end takes part."""
+    """Runs `service` as `instance`. `dependencies` are those edges whose other end takes part.
+
+    `find_blocked` returns the services that cannot get ready as things are.
+    """
 
     service: Service
     instance: Instance
     dependencies: tuple[Dependency, ...]
     board: Board
     choose_stages: "ChooseStages"
+    find_blocked: Callable[[], frozenset[str]]
     queue: StartQueue | None = None
     priority: float = 0.0
     completes: bool = False
@@ -65,6 +69,11 @@ class Runner:
     def name(self) -> str:
         """Return the service's name."""
         return self.service.name
+
+    @property
+    def stands_in(self) -> bool:
+        """Tell whether an embedded server runs in place of the service's container."""
+        return isinstance(self.service.run, ProcessRun) and bool(self.service.run.stands_in_for)
 
     @property
     def is_over(self) -> bool:
@@ -116,9 +125,14 @@ class Runner:
         """Take `hurry` back: what survived that operation is stopped gently by the next one."""
         self._hurry = anyio.Event()
 
-    def waits_for(self) -> tuple[str, ...]:
-        """Return the dependencies that must still be met."""
-        return tuple(edge.service for edge in self.dependencies if self._passage(edge) is not Passage.OPEN)
+    def describe_wait(self) -> str:
+        """Return what it waits for now, in a few words; empty where nothing keeps it from starting."""
+        passages = {edge.service: self._passage(edge) for edge in self.dependencies}
+        blocked = [name for name, found in passages.items() if found is Passage.BLOCKED]
+        if blocked:
+            return f"waits for {', '.join(blocked)}, which did not get ready"
+        waits = [name for name, found in passages.items() if found is Passage.WAIT]
+        return f"waits for {', '.join(waits)}" if waits else ""
 
     async def _live(self) -> None:
         failures = 0
@@ -290,17 +304,19 @@ class Runner:
     async def _wait_for_dependencies(self) -> None:
         while True:
             bell = self.board.changes()
-            passages = {edge.service: self._passage(edge) for edge in self.dependencies}
-            waits = [name for name, met in passages.items() if met is not Passage.OPEN]
-            if not waits:
+            wait = self.describe_wait()
+            if not wait:
                 return
-            blocked = [name for name in waits if passages[name] is Passage.BLOCKED]
-            self.board.amend(self.name, detail=_waiting_detail(waits, blocked))
+            self.board.amend(self.name, detail=wait)
             await bell.wait()
 
     def _passage(self, edge: Dependency) -> Passage:
         view = self.board.views.get(edge.service)
-        return passage(edge, view.state) if view is not None else Passage.OPEN
+        if view is None:
+            return Passage.OPEN
+        if not edge.required and view.state is State.WAITING and edge.service in self.find_blocked():
+            return Passage.OPEN
+        return passage(edge, view.state)
 
 
 class _GateFailed:
@@ -308,9 +324,3 @@ class _GateFailed:
 
 
 _GATE_FAILED = _GateFailed()
-
-
-def _waiting_detail(waits: list[str], blocked: list[str]) -> str:
-    if blocked:
-        return f"waits for {', '.join(blocked)}, which did not get ready"
-    return f"waits for {', '.join(waits)}"

@@ -32,10 +32,11 @@ class TakeDown:
         self.summary["stopped"] = list(names)
         if whole:
             await self._end_strays()
-            try:
-                await self._clear_engine()
-            except DevenvError as error:
-                self._failures.append(error)
+            for clear in (self._clear_engine, self._clear_embedded):
+                try:
+                    await clear()
+                except DevenvError as error:
+                    self._failures.append(error)
         return self._failures
 
     def _select(self) -> tuple[str, ...]:
@@ -64,6 +65,14 @@ class TakeDown:
                     )
                 )
 
+    async def _clear_embedded(self) -> None:
+        """Remove the data of embedded servers that a container would have lost too."""
+        if self._failures:
+            return
+        folders = await self.crew.tools.remove_embedded_data(self.request.volumes)
+        if self.request.volumes and folders:
+            self.summary["removed_volumes"] = [*_list(self.summary.get("removed_volumes")), *folders]
+
     async def _find_engine(self) -> Containers | None:
         """Return the engine of the configuration where nothing is remembered: its containers may still run."""
         if self.crew.stack is not None:
@@ -91,6 +100,7 @@ class TakeDown:
         if rest:
             await engine.remove(rest, volumes=self.request.volumes)
         self.summary["networks"] = list(await engine.remove_networks())
+        self.crew.pass_notes()
         volumes = await (engine.remove_volumes() if self.request.volumes else engine.volumes())
         self.summary["removed_volumes" if self.request.volumes else "kept_volumes"] = list(volumes)
         left = await engine.list()
@@ -99,3 +109,7 @@ class TakeDown:
             self._failures.append(
                 StopFailed(f"cannot remove {names}", why="the engine still lists them", fix=f"docker rm -f {names}")
             )
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

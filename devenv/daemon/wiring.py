@@ -4,7 +4,7 @@ Must not decide anything. Invariant: nothing heavy is imported before something 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,9 @@ from devenv.adapters.sockets import HostPortTable
 from devenv.adapters.state import StatePaths
 from devenv.app.crew import Toolbox
 from devenv.app.requests import Reading
+from devenv.domain.errors import HostError
 from devenv.domain.holders import ContainerFacts
-from devenv.domain.model import ComposeProject, EngineChoice, Service, Stack, Stop, Transport
+from devenv.domain.model import ComposeProject, EngineChoice, Stack, Stop, Transport
 from devenv.domain.ownership import KnownStack, Self
 from devenv.probes.defaults import default_stages
 
@@ -41,7 +42,10 @@ def build(paths: StatePaths, reading: Reading) -> Toolbox:
         logs=LogFiles(paths.logs),
         load=lambda asked: anyio.to_thread.run_sync(partial(_load_claimed, asked, paths)),
         open_engine=engines.open,
-        embed=lambda service, reason: _embed(service, paths, reason),
+        embed=lambda stack, names, reason: _embed(stack, names, reason, paths),
+        remove_embedded_data=lambda volumes: anyio.to_thread.run_sync(
+            partial(_remove_embedded_data, paths, volumes=volumes)
+        ),
         stop_foreign=processes.stop_foreign,
         stop_container=engines.stop_foreign,
         itself=lambda pid: _describe_self(paths, pid),
@@ -80,10 +84,24 @@ def _load_claimed(reading: Reading, paths: StatePaths) -> Stack:
     return replace(stack, compose=replace(stack.compose, name=name), notes=(*stack.notes, note))
 
 
-def _embed(service: Service, paths: StatePaths, reason: str) -> Service:
-    from devenv.adapters.embedded import translate  # noqa: PLC0415 - only where no engine answers
+def _embed(stack: Stack, names: tuple[str, ...], reason: str, paths: StatePaths) -> Stack:
+    from devenv.adapters.embedded import translate_stack  # noqa: PLC0415 - only where no engine answers
 
-    return translate(service, data_root=str(paths.folder / "data"), reason=reason)
+    return replace(
+        translate_stack(stack, data_root=str(_embedded_data(paths)), reason=reason, needed=names), compose=stack.compose
+    )
+
+
+def _remove_embedded_data(paths: StatePaths, *, volumes: bool) -> tuple[str, ...]:
+    if not _embedded_data(paths).exists():
+        return ()
+    from devenv.adapters.embedded_data import remove_data  # noqa: PLC0415
+
+    return remove_data(str(_embedded_data(paths)), volumes=volumes)
+
+
+def _embedded_data(paths: StatePaths) -> Path:
+    return paths.folder / "data"
 
 
 def _describe_self(paths: StatePaths, pid: int) -> Self:
@@ -113,11 +131,15 @@ class _Engines:
         self._environment = environment
         self._onlooker: DockerEngine | None = None
 
-    def open(self, project: ComposeProject) -> "DockerEngine":
-        """Return the engine for `project`."""
+    def open(
+        self, project: ComposeProject, report_outage: Callable[[HostError | None], None] = lambda _: None
+    ) -> "DockerEngine":
+        """Return the engine for `project`; `report_outage` hears of its going and coming."""
         from devenv.adapters.engine import DockerEngine  # noqa: PLC0415 - 100 ms, only where there are containers
 
-        return DockerEngine(project, state_dir=self._paths.folder, environment=self._environment)
+        return DockerEngine(
+            project, state_dir=self._paths.folder, environment=self._environment, report_outage=report_outage
+        )
 
     async def published(self) -> Mapping[tuple[int, Transport], ContainerFacts]:
         """Return what every container of the engine publishes."""

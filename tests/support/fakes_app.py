@@ -6,7 +6,7 @@ world.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -168,7 +168,6 @@ class Rig:
             load=self._load,
             open_engine=self._open_engine,
             embed=_embed,
-            remove_embedded_data=lambda volumes: (),
             remove_embedded_data=self._remove_embedded_data,
             stop_foreign=self._stop_foreign,
             stop_container=self._stop_container,
@@ -183,7 +182,10 @@ class Rig:
             raise self.load_error
         return self.stack
 
-    def _open_engine(self, project: ComposeProject) -> FakeContainers:
+    def _open_engine(
+        self, project: ComposeProject, report_outage: Callable[[HostError | None], None]
+    ) -> FakeContainers:
+        self.report_outage = report_outage
         self.opened.append(project)
         return self.containers
 

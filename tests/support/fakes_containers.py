@@ -150,6 +150,10 @@ class FakeContainers:
         """Publish these instead."""
         self.published_ports = dict(ports)
 
+    def take_notes(self) -> tuple[str, ...]:
+        """Have nothing to say."""
+        return ()
+
     async def start(self, container: str) -> None:
         """Start it, unless its port is in `held_ports` or its service has a `start_error`."""
         row = self._get(container, "start")
