@@ -97,7 +97,7 @@ def describe_unreachable(endpoint: Endpoint, error: Exception) -> HostError:
         case errno.ECONNREFUSED:
             return HostError(_WHAT, why=f"{where}: connection refused, nothing listens", fix=_start_command())
         case _:
-            return HostError(_WHAT, why=f"{where}: {error or type(error).__name__}", fix=_start_command())
+            return HostError(_WHAT, why=f"{where}: {str(error) or type(error).__name__}", fix=_start_command())
 
 
 class _UnixConnection(http.client.HTTPConnection):
