@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Docker engine for the tests: start | stop | status.
+# A Docker engine for the tests: start | stop | status; and the database servers that no wheel brings: servers.
 #
 # `start` does nothing where an engine answers. Otherwise, on Debian as root, it installs what is missing and runs
 # dockerd detached from the calling shell. `stop` ends only the dockerd that `start` ran: the one whose pid, start time
@@ -122,6 +122,13 @@ wait_until_answering() { # pid
   done
 }
 
+# MariaDB, for the sql probe; PostgreSQL and Valkey come as wheels with the extra `embedded`.
+has_servers() { command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; }
+servers() {
+  require_debian_root "MariaDB's server is missing"
+  install_packages mariadb-server-core mariadb-client-core
+}
+
 is_complete() { answers && has_plugins; }
 
 start() {
@@ -197,5 +204,6 @@ case "${1:-}" in
   start) is_complete || with_lock start ;;
   stop) [ ! -e "$state" ] || with_lock stop ;;
   status) status ;;
-  *) die "usage: ${0##*/} start|stop|status" ;;
+  servers) has_servers || with_lock servers ;;
+  *) die "usage: ${0##*/} start|stop|status|servers" ;;
 esac
