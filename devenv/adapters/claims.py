@@ -23,6 +23,7 @@ class KnownStack:
     key: str
     root: str
     name: str
+    file: str = ""
 
 
 def claim_project(home: Path, name: str, root: str) -> bool:
@@ -51,7 +52,10 @@ def list_stacks(home: Path) -> tuple[KnownStack, ...]:
         data = _read_object(record)
         root, name = data.get("root"), data.get("stack")
         if isinstance(root, str) and isinstance(name, str):
-            found.append(KnownStack(key=record.parent.name, root=root, name=name))
+            file = data.get("file")
+            found.append(
+                KnownStack(key=record.parent.name, root=root, name=name, file=file if isinstance(file, str) else "")
+            )
     return tuple(sorted(found, key=lambda one: one.root))
 
 

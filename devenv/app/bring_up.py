@@ -19,6 +19,7 @@ from devenv.app.requests import UpRequest
 from devenv.domain.conflicts import Consent, Decision
 from devenv.domain.errors import DevenvError, HostError, NotReady, UsageError
 from devenv.domain.events import ServiceView
+from devenv.domain.holders import Holder
 from devenv.domain.lifecycle import LOST, SETTLED, State
 from devenv.domain.model import ContainerRun, EngineChoice, Port, Service, Stack
 from devenv.domain.planner import Action, Step, find_essential, plan_up, select
@@ -40,6 +41,7 @@ class BringUp:
     """What did not get ready, and is not needed for what was asked."""
     _essential: frozenset[str] = frozenset()
     _is_creating: bool = False
+    _stopped: tuple[Holder, ...] = ()
     _created: dict[str, str] = field(default_factory=dict)
     _creation_failed: DevenvError | None = None
     _creation_done: anyio.Event = field(default_factory=anyio.Event)
@@ -142,6 +144,7 @@ class BringUp:
         cleared = await clear_ports(
             self.crew, stack.services, self.wanted, consent, pid=self.request.reading.pid, dry_run=self.request.dry_run
         )
+        self._stopped = cleared.stopped
         return cleared.services
 
     def _plan(self, resolved: Mapping[str, Service]) -> tuple[Step, ...]:
@@ -222,7 +225,7 @@ class BringUp:
             self._is_creating = True
             self.crew.tasks.start_soon(self._create, containers, self._moved_containers(resolved))
         among = self._taking_part(resolved)
-        explain = partial(explain_port, self.crew, pid=self.request.reading.pid)
+        explain = partial(explain_port, self.crew, pid=self.request.reading.pid, stopped=self._stopped)
         for name in self._fresh:
             instance = self.crew.make_instance(resolved[name], resolved, self._await_creation)
             runner = self.crew.hire(resolved[name], resolved, among, instance)

@@ -11,6 +11,7 @@ from devenv.app.crew import Crew
 from devenv.domain.conflict_words import describe_holder, to_error
 from devenv.domain.conflicts import Conflict, Consent, detect_respawn, find_conflicts, resolve
 from devenv.domain.errors import DevenvError, PortHeld
+from devenv.domain.holders import Holder
 from devenv.domain.model import Port, Service, Stop
 from devenv.domain.ownership import Ownership, Self
 from devenv.domain.port_numbers import assign_ports
@@ -29,10 +30,11 @@ class PortsRefused(PortHeld):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleared:
-    """The services with their final ports."""
+    """The services with their final ports, and the holders that were stopped for them."""
 
     services: Mapping[str, Service]
     moved: tuple[str, ...] = ()
+    stopped: tuple[Holder, ...] = ()
 
 
 async def clear_ports(
@@ -64,11 +66,17 @@ async def clear_ports(
     for conflict in resolution.stopping:
         await _end_holder(crew, conflict, context)
     moved = _move(crew, numbered, starting, resolution.move)
-    return Cleared(services=moved, moved=tuple(name for name, _ in resolution.move))
+    stopped = tuple(conflict.holder for conflict in resolution.stopping)
+    return Cleared(services=moved, moved=tuple(name for name, _ in resolution.move), stopped=stopped)
 
 
-async def explain_port(crew: Crew, service: Service, error: DevenvError, *, pid: int) -> DevenvError:
-    """Return `error`, naming the holder where a port was taken between the check and the start."""
+async def explain_port(
+    crew: Crew, service: Service, error: DevenvError, *, pid: int, stopped: tuple[Holder, ...] = ()
+) -> DevenvError:
+    """Return `error`, naming the holder where a port was taken between the check and the start.
+
+    `stopped` are the holders that had to go before: who starts one of them again is named too.
+    """
     if not isinstance(error, PortHeld):
         return error
     context = crew.judge_as(pid)
@@ -80,9 +88,11 @@ async def explain_port(crew: Crew, service: Service, error: DevenvError, *, pid:
         return error
     found = to_error(conflicts, context=context)
     numbers = ", ".join(dict.fromkeys(str(conflict.port.number) for conflict in conflicts))
+    again = [parent for one in stopped if (parent := detect_respawn(one, [held.holder for held in conflicts]))]
+    respawn = f"; {again[0]} started it again" if again else ""
     return PortHeld(
         error.what,
-        why=f"port {numbers} was taken between the check and the start: {found.why}",
+        why=f"port {numbers} was taken between the check and the start: {found.why}{respawn}",
         fix=found.fix,
         details=(*found.details, *error.details),
     )

@@ -78,7 +78,11 @@ def _describe_self(session: Session | None, record: Record | None, environment: 
         compose_project=record.compose.name if record and record.compose else "",
         own_processes=frozenset(one.process for one in recorded if one.process),
         own_containers=frozenset(one.view.container for one in recorded if one.view.container),
-        stacks={one.key: KnownStack(name=one.name, root=one.root) for one in list_stacks(home) if one.key != key},
+        stacks={
+            one.key: KnownStack(name=one.name, root=one.root, file=one.file)
+            for one in list_stacks(home)
+            if one.key != key
+        },
     )
 
 

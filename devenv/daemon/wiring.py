@@ -108,7 +108,7 @@ def _describe_self(paths: StatePaths, pid: int) -> Self:
     """Return who we are: this daemon, and the command at `pid` with everything above it."""
     ancestors = {*identity.list_ancestors(os.getpid()), pid, *identity.list_ancestors(pid)}
     others = {
-        stack.key: KnownStack(name=stack.name, root=stack.root)
+        stack.key: KnownStack(name=stack.name, root=stack.root, file=stack.file)
         for stack in list_stacks(paths.home)
         if stack.key != paths.key
     }

@@ -108,7 +108,7 @@ def describe_age(age_s: float) -> str:
 def _stop_stack(process: ProcessFacts, context: Self) -> str:
     stack = context.stacks.get(process.marker_stack)
     if stack is not None and (stack.file or stack.root):
-        return f"devenv down -f {shlex.quote(stack.file or f'{stack.root}/services.yaml')}"
+        return f"devenv -f {shlex.quote(stack.file or f'{stack.root}/services.yaml')} down"
     return f"cd {shlex.quote(process.working_dir)} && devenv down" if process.working_dir else f"kill {process.id.pid}"
 
 

@@ -244,7 +244,7 @@ def test_remedy_gives_the_command_when_the_holder_is_of_each_kind() -> None:
     protected = Ownership.PROTECTED
     assert remedy(conflict(), context=ME) == "kill 4242"
     assert remedy(conflict(CONTAINER, Ownership.CONTAINER), context=ME) == "docker stop old-web-1"
-    assert remedy(conflict(stack, Ownership.STACK), context=ME) == "devenv down -f /home/ada/src/other/dev.yaml"
+    assert remedy(conflict(stack, Ownership.STACK), context=ME) == "devenv -f /home/ada/src/other/dev.yaml down"
     assert remedy(conflict(other_user, protected), context=ME).startswith("sudo kill 78  # user www-data's")
     assert remedy(conflict(engine, protected), context=ME) == "docker ps --filter publish=8000"
     assert "on_conflict: move" in remedy(conflict(shell, protected), context=ME)
