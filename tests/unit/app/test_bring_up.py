@@ -63,7 +63,9 @@ async def test_up_starts_longest_remaining_path_first_when_the_queue_is_narrow()
     """With one start at a time, the head of the longest chain goes first, whatever the order of the file."""
     names = ["alone", "short", "head"]
     services = [container(name) for name in names]
-    rig = Rig(stack(*services, container("middle", "head"), container("end", "middle"), container("user", "short")), cpus=1)
+    rig = Rig(
+        stack(*services, container("middle", "head"), container("end", "middle"), container("user", "short")), cpus=1
+    )
     async with rig.serve():
         assert (await rig.up()).status == 0
     starts = [name for verb, name in rig.containers.calls if verb == "start"]
