@@ -9,7 +9,8 @@ from devenv.domain.errors import DevenvError, PortHeld, StartFailed
 from devenv.domain.model import ContainerRun, ProcessRun, Service, TaskRun
 
 _TAKEN = re.compile(r"address already in use|EADDRINUSE|port \d+ is (already )?in use", re.IGNORECASE)
-_NOT_FOUND = re.compile(r"(?P<name>[\w./+-]+): (command )?not found|No module named '?(?P<module>[\w.]+)")
+_NO_PROGRAM = re.compile(r"(?P<name>[\w./+-]+): (command )?not found")
+_NO_MODULE = re.compile(r"No module named '?(?P<name>[\w.]+)")
 
 
 def diagnose_end(
@@ -24,13 +25,15 @@ def diagnose_end(
         numbers = ", ".join(str(port.number) for port in service.ports)
         why = f"{ended}: port {numbers} was taken between the check and the start"
         return PortHeld(what, why=why, fix=f"devenv ports {service.ports[0].number}", details=tail)
-    found = _NOT_FOUND.search(text)
-    if exit_code == 127 and found and found["name"]:
-        fix = f"install {found['name']}, or activate the environment that has it, then: devenv up {service.name}"
-        return StartFailed(what, why=f"{ended}: {found['name']} is not on PATH", fix=fix, details=tail)
-    if found and found["module"]:
-        fix = f"install {found['module']}, or activate the environment that has it, then: devenv up {service.name}"
-        return StartFailed(what, why=f"{ended}: Python has no module {found['module']}", fix=fix, details=tail)
+    again = f"or activate the environment that has it, then: devenv up {service.name}"
+    if exit_code == 127 and (program := _NO_PROGRAM.search(text)):
+        name = program["name"]
+        return StartFailed(what, why=f"{ended}: {name} is not on PATH", fix=f"install {name}, {again}", details=tail)
+    if module := _NO_MODULE.search(text):
+        name = module["name"]
+        return StartFailed(
+            what, why=f"{ended}: Python has no module {name}", fix=f"install {name}, {again}", details=tail
+        )
     return StartFailed(what, why=ended, fix=f"devenv logs {service.name}", details=tail)
 
 

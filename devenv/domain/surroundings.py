@@ -16,7 +16,8 @@ def surround(service: Service, services: Mapping[str, Service], base: Mapping[st
     Adds `PORT`, and `<NAME>_PORT` and `<NAME>_URL` of everything that it depends on, directly or not.
     """
     below = [name for name in close_over(edges_of(services), [service.name]) if name != service.name]
-    own = {"PORT": str(first_port(service))} if service.ports else {}
+    numbered = service.ports and all(port.number is not None for port in service.ports)
+    own = {"PORT": str(first_port(service))} if numbered else {}
     declared = service.run.environment if isinstance(service.run, ProcessRun | TaskRun) else {}
     return {**base, **addresses({name: services[name] for name in below}), **own, **declared}
 
@@ -25,6 +26,8 @@ def addresses(services: Mapping[str, Service]) -> dict[str, str]:
     """Return `<NAME>_PORT` and `<NAME>_URL` of each service that has them."""
     found: dict[str, str] = {}
     for name, service in services.items():
+        if any(port.number is None for port in service.ports):
+            continue  # an `auto` port that has no number yet: the service has never been started
         prefix = name.upper().replace("-", "_").replace(".", "_")
         if service.ports:
             found[f"{prefix}_PORT"] = str(first_port(service))

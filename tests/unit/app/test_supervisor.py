@@ -181,7 +181,7 @@ async def test_configuration_that_cannot_be_read_is_answered_with_its_error() ->
 async def test_bug_ends_the_operation_and_not_the_daemon() -> None:
     """The end is published with status 70 and the place of the report."""
     rig = Rig(stack(service("db")))
-    rig.supervisor._report_bug = lambda error: "see crash.txt"  # noqa: SLF001
+    rig.supervisor._report_bug = lambda error: "see crash.txt"
     async with rig.serve():
         rig.load_error = ZeroDivisionError("oops")
         ended = await rig.up()
