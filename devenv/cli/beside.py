@@ -133,7 +133,7 @@ def _compose_run(
     session: Session, service: str, command: tuple[str, ...], asked: Asked
 ) -> tuple[list[str], dict[str, str]]:
     """Return the command line of `docker compose run`, and its environment; it sees the project as devenv made it."""
-    from devenv.adapters.compose import Compose, find_plugin  # noqa: PLC0415
+    from devenv.adapters.engine.compose import Compose, find_plugin  # noqa: PLC0415
 
     record = _read_record(session)
     project = record.compose if record and record.compose else _load(session).compose
@@ -183,7 +183,7 @@ def _become(argv: list[str], environment: Mapping[str, str]) -> NoReturn:
 
 
 def _read_record(session: Session) -> "Record | None":
-    from devenv.adapters.run_record import JsonRunRecord  # noqa: PLC0415
+    from devenv.adapters.state.run_record import JsonRunRecord  # noqa: PLC0415
 
     return JsonRunRecord(session.paths.record).load()
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from devenv import __version__
-from devenv.adapters.state import SOCKET_PATH_BYTES, state_home
+from devenv.adapters.state.paths import SOCKET_PATH_BYTES, state_home
 from devenv.api.client import Client
 from devenv.app.doctor import (
     ContainerNeed,
@@ -94,7 +94,7 @@ def _add_stack(facts: Facts, session: Session) -> Facts:
 
 
 def _greet_engine(environment: Mapping[str, str]) -> Tool:
-    from devenv.adapters.engine_endpoint import find_endpoint, greet  # noqa: PLC0415
+    from devenv.adapters.engine.endpoint import find_endpoint, greet  # noqa: PLC0415
 
     try:
         version = greet(find_endpoint(environment)).version
@@ -104,7 +104,7 @@ def _greet_engine(environment: Mapping[str, str]) -> Tool:
 
 
 def _ask_compose(environment: Mapping[str, str]) -> Tool:
-    from devenv.adapters.compose import find_plugin  # noqa: PLC0415
+    from devenv.adapters.engine.compose import find_plugin  # noqa: PLC0415
 
     fix = "install the Docker Compose plugin (version 2.24 or later)"
     plugin = find_plugin(environment)
@@ -160,8 +160,8 @@ def _look_at_disks(home: Path, environment: Mapping[str, str], *, has_engine: bo
 
 def _docker_root(environment: Mapping[str, str]) -> Path | None:
     """Return the engine's folder where it is on this machine and may be looked at."""
-    from devenv.adapters.engine_endpoint import find_endpoint  # noqa: PLC0415
-    from devenv.adapters.engine_line import EngineLine  # noqa: PLC0415
+    from devenv.adapters.engine.endpoint import find_endpoint  # noqa: PLC0415
+    from devenv.adapters.engine.line import EngineLine  # noqa: PLC0415
 
     line = EngineLine(find_endpoint(environment))
     try:
@@ -191,8 +191,8 @@ def _look_at_daemon(session: Session) -> DaemonFact:
 
 
 def _look_for_stand_ins(stack: Stack, *, search: bool) -> tuple[ContainerNeed, ...]:
-    from devenv.adapters.embedded import classify_image  # noqa: PLC0415
-    from devenv.adapters.embedded_binaries import find_servers  # noqa: PLC0415
+    from devenv.adapters.embedded.binaries import find_servers  # noqa: PLC0415
+    from devenv.adapters.embedded.stand_ins import classify_image  # noqa: PLC0415
 
     needs = []
     for name, service in stack.services.items():

@@ -16,8 +16,8 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from devenv.adapters import log_reader
-from devenv.adapters.log_reader import LogLine
+from devenv.adapters.logs import reader as log_reader
+from devenv.adapters.logs.reader import LogLine
 from devenv.cli.log_lines import LinePrinter
 from devenv.cli.log_sources import Sources, find_sources
 from devenv.cli.onlooker import open_onlooker
@@ -25,7 +25,7 @@ from devenv.cli.reading_logs import Choice, read_past
 from devenv.cli.session import Session
 
 if TYPE_CHECKING:
-    from devenv.adapters.engine import DockerEngine
+    from devenv.adapters.engine.containers import DockerEngine
 
 LOOK_S = 1.0
 """How often a follower asks which services there are."""

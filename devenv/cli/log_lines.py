@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from devenv.adapters.log_reader import LogLine
+from devenv.adapters.logs.reader import LogLine
 
 VERSION = 1
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)

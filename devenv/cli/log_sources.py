@@ -7,7 +7,7 @@ service that is named and unknown is an error; one that is known and silent is n
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from devenv.adapters.log_reader import list_services
+from devenv.adapters.logs.reader import list_services
 from devenv.api.client import Client
 from devenv.cli.session import Session
 from devenv.domain.errors import DaemonUnreachable, UsageError
@@ -60,7 +60,7 @@ def _ask_daemon(session: Session) -> dict[str, str] | None:
 
 
 def _read_record(session: Session) -> dict[str, str] | None:
-    from devenv.adapters.run_record import JsonRunRecord  # noqa: PLC0415 - only where the daemon is gone
+    from devenv.adapters.state.run_record import JsonRunRecord  # noqa: PLC0415 - only where the daemon is gone
 
     record = JsonRunRecord(session.paths.record).load()
     return None if record is None else {name: one.view.container for name, one in record.services.items()}

@@ -164,7 +164,7 @@ commands_beside.register(app)
 def run(arguments: list[str]) -> int:
     """Run the command in `arguments`; return its exit status."""
     try:
-        result: Any = app(arguments, standalone_mode=False)
+        result: Any = app(arguments, prog_name="devenv", standalone_mode=False)
     except DevenvError as error:
         return _show_error(error, as_json="--json" in arguments)
     except KeyboardInterrupt:
@@ -195,7 +195,7 @@ def _show_unexpected(error: Exception) -> int:
     show = getattr(error, "format_message", None)
     if show is not None:
         return _show_error(UsageError(f"cannot run this command: {show()}", fix="devenv --help"), as_json=False)
-    from devenv.adapters.state import state_home  # noqa: PLC0415
+    from devenv.adapters.state.paths import state_home  # noqa: PLC0415
     from devenv.daemon.main import write_crash_file  # noqa: PLC0415
 
     command = write_crash_file(Path(state_home(here())) / "crash", error)

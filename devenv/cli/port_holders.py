@@ -10,11 +10,11 @@ from pathlib import Path
 
 import anyio
 
-from devenv.adapters import identity
-from devenv.adapters.claims import list_stacks
-from devenv.adapters.run_record import JsonRunRecord
-from devenv.adapters.sockets import HostPortTable
-from devenv.adapters.state import state_home
+from devenv.adapters.ports.table import HostPortTable
+from devenv.adapters.processes import identity
+from devenv.adapters.state.claims import list_stacks
+from devenv.adapters.state.paths import state_home
+from devenv.adapters.state.run_record import JsonRunRecord
 from devenv.app.ports import Record
 from devenv.cli.onlooker import open_onlooker
 from devenv.cli.session import Session

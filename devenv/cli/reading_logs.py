@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 
-from devenv.adapters.log_reader import LogLine, read_lines
+from devenv.adapters.logs.reader import LogLine, read_lines
 from devenv.cli.log_lines import LinePrinter, Style, drop_output
 from devenv.cli.log_sources import Sources, find_sources
 from devenv.cli.output import has_colour, here, print_aside

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devenv.adapters.state import StatePaths, locate
+from devenv.adapters.state.paths import StatePaths, locate
 from devenv.api.client import Client
 from devenv.config.discover import find_file
 from devenv.daemon.spawn import MARKERS, ensure

@@ -39,7 +39,7 @@ def show_config(session: Session, *, only: str, as_json: bool, show_secrets: boo
 
 def show_graph(session: Session, *, mermaid: bool, as_json: bool) -> int:
     """Print the dependency graph."""
-    from devenv.adapters.run_record import JsonRunRecord  # noqa: PLC0415
+    from devenv.adapters.state.run_record import JsonRunRecord  # noqa: PLC0415
     from devenv.cli.loading import load_session  # noqa: PLC0415
     from devenv.cli.views.graphs import graph_document, graph_mermaid, graph_text  # noqa: PLC0415
 

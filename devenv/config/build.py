@@ -7,12 +7,12 @@ mistakes (they are noted), so that the checks of the whole graph see every name.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from devenv.config import paths
-from devenv.config.compose_sources import ComposeSources
-from devenv.config.nodes import Path
-from devenv.config.problems import Problems, suggest
+from devenv.config.compose.sources import ComposeSources
 from devenv.config.services import Entry, ServicesFile, check_env_files
-from devenv.config.variables import load_env_files
+from devenv.config.text import paths
+from devenv.config.text.nodes import Path
+from devenv.config.text.problems import Problems, suggest
+from devenv.config.text.variables import load_env_files
 from devenv.domain.model import (
     Condition,
     Dependency,

@@ -7,9 +7,9 @@ to be changed, and edges that may be missing are dropped without a word.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from devenv.config.compose_sources import ComposeSources
-from devenv.config.problems import Problems, suggest
-from devenv.config.variables import Reference
+from devenv.config.compose.sources import ComposeSources
+from devenv.config.text.problems import Problems, suggest
+from devenv.config.text.variables import Reference
 from devenv.domain.graph import edges_of, find_cycles
 from devenv.domain.model import (
     Condition,

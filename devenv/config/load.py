@@ -6,14 +6,14 @@ that is returned is consistent; otherwise ConfigError holds all diagnostics. Par
 
 from typing import TYPE_CHECKING
 
-from devenv.config import paths
 from devenv.config.discover import ALL_NAMES, find_file, kind_of
 from devenv.config.request import Request
+from devenv.config.text import paths
 from devenv.domain.errors import ConfigError
 from devenv.domain.model import Stack
 
 if TYPE_CHECKING:
-    from devenv.config.compose import ReadCompose
+    from devenv.config.compose.model import ReadCompose
 
 __all__ = ["Request", "find_file", "load"]
 

@@ -6,7 +6,7 @@ Must not import the schema's library: it sees its findings as mappings. Invarian
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from devenv.config.problems import suggest
+from devenv.config.text.problems import suggest
 from devenv.config.values import say
 
 Loc = tuple[str | int, ...]

@@ -6,11 +6,11 @@ no port is declared. Invariant: every line that is no comment is a process or a 
 
 import re
 
-from devenv.config import paths
-from devenv.config.problems import Problems, TextFile
 from devenv.config.request import Request
+from devenv.config.text import paths
+from devenv.config.text.problems import Problems, TextFile
+from devenv.config.text.variables import load_dotenv
 from devenv.config.values import check_name, normalise_project
-from devenv.config.variables import load_dotenv
 from devenv.domain.errors import ConfigError
 from devenv.domain.model import EngineChoice, Mark, ProcessRun, Service, Stack
 from devenv.domain.references import escape

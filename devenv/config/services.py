@@ -6,14 +6,14 @@ Must not know Compose's model nor the graph. Invariant: a mistake in one key lea
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from devenv.config import paths
 from devenv.config.mistakes import Mistake
-from devenv.config.nodes import Document, Path
-from devenv.config.problems import Problems
 from devenv.config.ready import Ready, read_ready
 from devenv.config.schema import NOTHING_READ, ServiceInput, StackInput, read_keys
+from devenv.config.text import paths
+from devenv.config.text.nodes import Document, Path
+from devenv.config.text.problems import Problems
+from devenv.config.text.variables import Filled, Reference, Variables, fill, load_dotenv, load_env_files
 from devenv.config.values import check_name, list_one, read_filled, say
-from devenv.config.variables import Filled, Reference, Variables, fill, load_dotenv, load_env_files
 
 _RUNS = ("command", "task", "external")
 

@@ -6,17 +6,17 @@ Invariant: nothing is raised before all files were looked at.
 
 from collections.abc import Mapping, Sequence
 
-from devenv.config import paths
 from devenv.config.build import Builder
 from devenv.config.check import Checker, check_references
-from devenv.config.compose import ReadCompose
-from devenv.config.compose_project import Answer, Question, choose_files, read_project
-from devenv.config.problems import Problems, suggest
+from devenv.config.compose.model import ReadCompose
+from devenv.config.compose.project import Answer, Question, choose_files, read_project
 from devenv.config.request import Request
 from devenv.config.services import ServicesFile, read_services
-from devenv.config.source import read_yaml
+from devenv.config.text import paths
+from devenv.config.text.problems import Problems, suggest
+from devenv.config.text.source import read_yaml
+from devenv.config.text.variables import Variables, load_dotenv
 from devenv.config.values import normalise_project, read_project_name
-from devenv.config.variables import Variables, load_dotenv
 from devenv.domain.errors import ConfigError, UsageError
 from devenv.domain.model import EngineChoice, Service, Stack
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from devenv.config.problems import suggest
+from devenv.config.text.problems import suggest
 from devenv.domain.model import Condition, EngineChoice, OnConflict, Restart, Transport
 from devenv.domain.references import find_references
 

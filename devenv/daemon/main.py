@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import __version__
-from devenv.adapters.state import Lock, StatePaths, locate
+from devenv.adapters.state.paths import Lock, StatePaths, locate
 from devenv.daemon.spawn import BUSY, READY
 
 FAREWELL_S = 0.05

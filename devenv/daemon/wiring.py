@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from devenv.adapters import identity
-from devenv.adapters.claims import claim_project, list_stacks
-from devenv.adapters.logs import LogFiles
-from devenv.adapters.processes import HostProcesses
-from devenv.adapters.run_record import JsonRunRecord
-from devenv.adapters.sockets import HostPortTable
-from devenv.adapters.state import StatePaths
+from devenv.adapters.logs.files import LogFiles
+from devenv.adapters.ports.table import HostPortTable
+from devenv.adapters.processes import identity
+from devenv.adapters.processes.host import HostProcesses
+from devenv.adapters.state.claims import claim_project, list_stacks
+from devenv.adapters.state.paths import StatePaths
+from devenv.adapters.state.run_record import JsonRunRecord
 from devenv.app.crew import Toolbox
 from devenv.app.requests import Reading
 from devenv.domain.errors import HostError
@@ -28,7 +28,7 @@ from devenv.domain.ownership import KnownStack, Self
 from devenv.probes.defaults import default_stages
 
 if TYPE_CHECKING:
-    from devenv.adapters.engine import DockerEngine
+    from devenv.adapters.engine.containers import DockerEngine
 
 
 def build(paths: StatePaths, reading: Reading) -> Toolbox:
@@ -57,7 +57,7 @@ def build(paths: StatePaths, reading: Reading) -> Toolbox:
 
 def load_stack(reading: Reading) -> Stack:
     """Read the configuration. Raises ConfigError with every mistake."""
-    from devenv.adapters.compose import find_plugin, read_compose  # noqa: PLC0415
+    from devenv.adapters.engine.compose import find_plugin, read_compose  # noqa: PLC0415
     from devenv.config.load import Request, load  # noqa: PLC0415 - loads pydantic and yaml
 
     request = Request(
@@ -85,7 +85,7 @@ def _load_claimed(reading: Reading, paths: StatePaths) -> Stack:
 
 
 def _embed(stack: Stack, names: tuple[str, ...], reason: str, paths: StatePaths) -> Stack:
-    from devenv.adapters.embedded import translate_stack  # noqa: PLC0415 - only where no engine answers
+    from devenv.adapters.embedded.stand_ins import translate_stack  # noqa: PLC0415 - only where no engine answers
 
     return replace(
         translate_stack(stack, data_root=str(_embedded_data(paths)), reason=reason, needed=names), compose=stack.compose
@@ -95,7 +95,7 @@ def _embed(stack: Stack, names: tuple[str, ...], reason: str, paths: StatePaths)
 def _remove_embedded_data(paths: StatePaths, *, volumes: bool) -> tuple[str, ...]:
     if not _embedded_data(paths).exists():
         return ()
-    from devenv.adapters.embedded_data import remove_data  # noqa: PLC0415
+    from devenv.adapters.embedded.data import remove_data  # noqa: PLC0415
 
     return remove_data(str(_embedded_data(paths)), volumes=volumes)
 
@@ -135,7 +135,7 @@ class _Engines:
         self, project: ComposeProject, report_outage: Callable[[HostError | None], None] = lambda _: None
     ) -> "DockerEngine":
         """Return the engine for `project`; `report_outage` hears of its going and coming."""
-        from devenv.adapters.engine import DockerEngine  # noqa: PLC0415 - 100 ms, only where there are containers
+        from devenv.adapters.engine.containers import DockerEngine  # noqa: PLC0415 - 100 ms, only where there are containers
 
         return DockerEngine(
             project, state_dir=self._paths.folder, environment=self._environment, report_outage=report_outage

@@ -1,6 +1,6 @@
 """Who holds a port, as values.
 
-Observed by `devenv.adapters.sockets`; judged by `devenv.domain.conflicts`. Invariant: a process is identified by pid
+Observed by `devenv.adapters.ports`; judged by `devenv.domain.conflicts`. Invariant: a process is identified by pid
 and start time together, never by pid, name or port alone.
 """
 

@@ -179,7 +179,7 @@ def wait_until(condition: Callable[[], bool], *, limit_s: float = 60.0, pause_s:
 
 def read_daemon_pid(lab: Lab, folder: Path, project: str) -> int:
     """Return the pid of a stack's daemon."""
-    from devenv.adapters.state import locate
+    from devenv.adapters.state.paths import locate
 
     file = next(path for name in ("services.yaml", "compose.yaml", "Procfile") if (path := folder / name).exists())
     return int(locate(file, project, environ=lab.environment).lock.read_text())

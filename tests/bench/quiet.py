@@ -53,7 +53,7 @@ def run_holders(lab: Lab) -> list[Row]:
     """Case 11: who holds 20 ports, while 10,000 sockets are open."""
     import anyio
 
-    from devenv.adapters.sockets import HostPortTable
+    from devenv.adapters.ports.table import HostPortTable
     from devenv.domain.model import Transport
 
     argv = [sys.executable, "-S", f"{PROGRAMS}/sockets.py", str(_PORTS), str(_SOCKETS)]

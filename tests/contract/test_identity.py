@@ -10,8 +10,9 @@ import anyio
 import psutil
 import pytest
 
-from devenv.adapters import identity, process_exit
-from devenv.adapters.identity import ProcessStat
+from devenv.adapters.processes import exits as process_exit
+from devenv.adapters.processes import identity
+from devenv.adapters.processes.identity import ProcessStat
 from devenv.domain.holders import ProcessId
 from tests.support.wait import until
 

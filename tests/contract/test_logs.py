@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.logs import LogFiles
+from devenv.adapters.logs.files import LogFiles
 from devenv.app.ports import Logs
 from tests.support.fakes_processes import FakeLogs
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
-from devenv.adapters.identity import read_identity
-from devenv.adapters.sockets import HostPortTable
+from devenv.adapters.ports.table import HostPortTable
+from devenv.adapters.processes.identity import read_identity
 from devenv.app.ports import PortTable
 from devenv.domain.errors import PortHeld
 from devenv.domain.holders import Holder, ProcessFacts

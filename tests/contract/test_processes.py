@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from devenv.adapters.processes import HostProcesses
+from devenv.adapters.processes.host import HostProcesses
 from devenv.app.ports import Launch, Processes
 from devenv.domain.errors import StartFailed
 from devenv.domain.holders import ProcessId

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.identity import read_boot_id
-from devenv.adapters.run_record import JsonRunRecord
+from devenv.adapters.processes.identity import read_boot_id
+from devenv.adapters.state.run_record import JsonRunRecord
 from devenv.app.ports import Record, Recorded, RunRecord
 from devenv.domain.events import ServiceView
 from devenv.domain.holders import ProcessId

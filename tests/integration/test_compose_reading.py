@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.compose import read_compose
-from devenv.config.compose_plain import PlainReader
+from devenv.adapters.engine.compose import read_compose
+from devenv.config.compose.plain import PlainReader
 from devenv.config.load import Request, load
 from devenv.domain.errors import ConfigError
 

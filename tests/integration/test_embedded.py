@@ -18,9 +18,9 @@ from pathlib import Path
 import pg8000.dbapi
 import pytest
 
-from devenv.adapters.embedded import translate
-from devenv.adapters.embedded_binaries import Server, find_servers
-from devenv.adapters.embedded_data import remove_data
+from devenv.adapters.embedded.binaries import Server, find_servers
+from devenv.adapters.embedded.data import remove_data
+from devenv.adapters.embedded.stand_ins import translate
 from devenv.domain.model import ContainerRun, Port, ProcessRun, Service
 from devenv.domain.references import resolve
 from tests.support.ports import is_bindable

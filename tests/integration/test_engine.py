@@ -12,8 +12,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from devenv.adapters.engine_endpoint import find_endpoint, greet
-from devenv.adapters.engine_look import find_address
+from devenv.adapters.engine.endpoint import find_endpoint, greet
+from devenv.adapters.engine.look import find_address
 from devenv.app.ports import ContainerExit
 from devenv.domain.errors import DevenvError, HostError, StartFailed
 from devenv.domain.model import Port, Stop, Transport
@@ -173,7 +173,7 @@ async def test_stop_signals_from_inside_when_the_processes_are_another_users(
     engine: Engine, tmp_path: Path, unique_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is not root may not signal root's processes from here; a shell in the container may."""
-    monkeypatch.setattr("devenv.adapters.engine_ending.send", lambda children, _number: children)
+    monkeypatch.setattr("devenv.adapters.engine.ending.send", lambda children, _number: children)
     server = "trap 'echo closed; exit 0' TERM; echo open; while :; do sleep 0.05; done"
     with compose_stack(engine, tmp_path, unique_name, {"web": shell(f'sh -c "{server}"; :')}) as stack:
         id_ = (await stack.up("web"))["web"]
@@ -529,7 +529,7 @@ async def test_ping_says_why_when_the_engine_does_not_answer(
 ) -> None:
     """No socket, nobody behind it, or somebody who never answers: each is told apart, none is waited for."""
     path = tmp_path / "engine.sock"
-    monkeypatch.setattr("devenv.adapters.engine_endpoint.GREETING_S", 0.3)
+    monkeypatch.setattr("devenv.adapters.engine.endpoint.GREETING_S", 0.3)
     words = {"absent": "does not exist", "closed": "connection refused", "silent": "does not answer"}
     with socket.socket(socket.AF_UNIX) as held:
         if way != "absent":

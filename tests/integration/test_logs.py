@@ -14,10 +14,11 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from devenv.adapters import log_layout, log_reader
-from devenv.adapters.log_layout import LogNames, Step
-from devenv.adapters.logs import LogFiles
-from devenv.adapters.rotation import Rotation, probe_collapse
+from devenv.adapters.logs import layout as log_layout
+from devenv.adapters.logs import reader as log_reader
+from devenv.adapters.logs.files import LogFiles
+from devenv.adapters.logs.layout import LogNames, Step
+from devenv.adapters.logs.rotation import Rotation, probe_collapse
 from tests.support.wait import until_async
 
 pytestmark = pytest.mark.anyio

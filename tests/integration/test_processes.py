@@ -13,8 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from devenv.adapters import identity
-from devenv.adapters.processes import HostProcesses
+from devenv.adapters.processes.host import HostProcesses, identity
 from devenv.app.ports import Launch
 from devenv.domain.errors import HostError, StartFailed
 from devenv.domain.holders import ProcessId

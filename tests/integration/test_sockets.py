@@ -15,8 +15,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from devenv.adapters import bind_test, identity, netlink
-from devenv.adapters.sockets import HostPortTable
+from devenv.adapters.ports import binding as bind_test
+from devenv.adapters.ports import netlink
+from devenv.adapters.ports.table import HostPortTable
+from devenv.adapters.processes import identity
 from devenv.domain.conflicts import Ownership, Self, describe_holder, detect_respawn, judge
 from devenv.domain.holders import ContainerFacts, Holder, ProcessId
 from devenv.domain.model import Port, Transport
@@ -258,10 +260,10 @@ async def test_holder_has_only_a_uid_when_it_may_not_be_looked_at(project: Path,
 
 _LOOK = """
 import anyio, os, sys
-from devenv.adapters.sockets import HostPortTable
+from devenv.adapters.ports.table import HostPortTable
 from devenv.domain.conflicts import Self, judge
 from devenv.domain.model import Transport
-import devenv.adapters.bound_sockets, anyio.to_thread, anyio._backends._asyncio
+import devenv.adapters.ports.bound, anyio.to_thread, anyio._backends._asyncio
 os.setuid(int(sys.argv[2]))
 (found,) = anyio.run(HostPortTable().holders, [(int(sys.argv[1]), Transport.TCP)])
 print(found.process, found.uid, judge(found, context=Self(uid=os.getuid(), pid=os.getpid())))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import anyio
+import anyio.lowlevel
 
 from devenv.domain.model import (
     ComposeProject,
@@ -48,7 +49,7 @@ class ReadyAfter:
     async def check(self, target: Target) -> Outcome:
         """Answer by the clock of the event loop; the time that is missing passes in here."""
         if self.seconds is None:
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             return NotYet(reason=self.reason, final=self.final)
         await anyio.sleep(self.seconds)
         return Passed()

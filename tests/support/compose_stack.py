@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devenv.adapters.compose import read_compose
-from devenv.adapters.engine import DockerEngine
+from devenv.adapters.engine.compose import read_compose
+from devenv.adapters.engine.containers import DockerEngine
 from devenv.app.ports import Container
 from devenv.domain.errors import HostError
 from devenv.domain.model import ComposeProject

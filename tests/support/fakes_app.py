@@ -1,4 +1,4 @@
-"""A whole supervisor on fakes, for tests of the shell: say what there is, ask for `up` and `down`, look what came of it.
+"""A whole supervisor on fakes, for tests of the shell: say what there is, ask for `up` and `down`, look at the result.
 
 Must not touch the machine. Invariant: the fakes outlive the supervisor, so that `restart` is a new daemon in the same
 world.

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.compose_faults import describe_config_failure, find_complaint, read_warnings
-from devenv.adapters.engine_endpoint import describe_unreachable, find_endpoint
-from devenv.adapters.engine_faults import describe_start_failure, find_port, unwrap
-from devenv.adapters.engine_logs import clean, read_time
-from devenv.adapters.engine_look import read_container, read_health_test, read_inspection
-from devenv.adapters.engine_stop import Inmate, read_signal
-from devenv.adapters.images import describe_image_failure
+from devenv.adapters.engine.compose_faults import describe_config_failure, find_complaint, read_warnings
+from devenv.adapters.engine.endpoint import describe_unreachable, find_endpoint
+from devenv.adapters.engine.faults import describe_start_failure, find_port, unwrap
+from devenv.adapters.engine.images import describe_image_failure
+from devenv.adapters.engine.logs import clean, read_time
+from devenv.adapters.engine.look import read_container, read_health_test, read_inspection
+from devenv.adapters.engine.stopping import Inmate, read_signal
 from devenv.domain.errors import HostError, PortHeld, StartFailed
 
 ENDPOINT_ID = "dvt-web-1 (" + "ab" * 32 + ")"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.embedded import Servers, classify_image, translate, translate_stack
-from devenv.adapters.embedded_binaries import Server, choose_server
-from devenv.adapters.embedded_data import data_folder, remove_data
+from devenv.adapters.embedded.binaries import Server, choose_server
+from devenv.adapters.embedded.data import data_folder, remove_data
+from devenv.adapters.embedded.stand_ins import Servers, classify_image, translate, translate_stack
 from devenv.domain.errors import HostError
 from devenv.domain.model import (
     ComposeProject,
@@ -115,7 +115,7 @@ def test_translate_when_postgres_is_described_as_for_the_image() -> None:
     """User, database, address and port reach the launcher; health check and container are gone."""
     environment = {"POSTGRES_USER": "app", "POSTGRES_PASSWORD": "s3cret", "POSTGRES_DB": "shop"}
     run = _run(_service("postgres:16", environment=environment))
-    assert run.argv[:5] == (sys.executable, "-P", "-m", "devenv.adapters.embedded_server", "postgres")
+    assert run.argv[:5] == (sys.executable, "-P", "-m", "devenv.adapters.embedded.server", "postgres")
     assert {"--user=app", "--database=shop", "--auth=scram-sha-256", "--listen=127.0.0.1"} <= {*run.argv}
     assert run.stands_in_for == "postgres:16 (no Docker engine answers)"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.log_index import append_record, last_record, prune_records, read_index
-from devenv.adapters.log_text import clean_text
+from devenv.adapters.logs.index import append_record, last_record, prune_records, read_index
+from devenv.adapters.logs.text import clean_text
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from devenv.adapters.identity import ProcessStat
-from devenv.adapters.process_stop import _own_groups
-from devenv.adapters.process_tree import Table, find_live, find_members, find_roots
+from devenv.adapters.processes.identity import ProcessStat
+from devenv.adapters.processes.stopping import _own_groups
+from devenv.adapters.processes.tree import Table, find_live, find_members, find_roots
 from devenv.domain.holders import ProcessId
 
 BASE = 3_900_000  # pids that this test process and its ancestors do not have

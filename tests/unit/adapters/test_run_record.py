@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.record_codec import decode, encode
-from devenv.adapters.run_record import JsonRunRecord
+from devenv.adapters.state.record_codec import decode, encode
+from devenv.adapters.state.run_record import JsonRunRecord
 from devenv.app.ports import Record
 from devenv.domain.errors import HostError
 

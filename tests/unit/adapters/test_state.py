@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.claims import KnownStack, claim_project, list_stacks
-from devenv.adapters.state import SOCKET_PATH_BYTES, Lock, StatePaths, create_private, locate, state_home, translate
+from devenv.adapters.state.claims import KnownStack, claim_project, list_stacks
+from devenv.adapters.state.paths import (
+    SOCKET_PATH_BYTES,
+    Lock,
+    StatePaths,
+    create_private,
+    locate,
+    state_home,
+    translate,
+)
 from devenv.domain.errors import HostError
 
 

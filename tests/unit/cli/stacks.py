@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devenv.adapters.state import StatePaths
+from devenv.adapters.state.paths import StatePaths
 
 SERVICES = """\
 name: shop

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from devenv.adapters.log_reader import LogLine
+from devenv.adapters.logs.reader import LogLine
 from devenv.cli.log_lines import Style
 from devenv.cli.main import run
 from devenv.cli.reading_logs import LogOptions, read_choice, read_moment

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.config.compose import ReadCompose
+from devenv.config.compose.model import ReadCompose
 from devenv.config.load import Request, load
 from devenv.domain.errors import ConfigError, Diagnostic
 from devenv.domain.model import Stack

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from devenv.config.compose import services_of
-from devenv.config.compose_sources import ComposeSources
+from devenv.config.compose.model import services_of
+from devenv.config.compose.sources import ComposeSources
 from devenv.domain.errors import ConfigError
 from devenv.domain.model import Condition, ContainerRun, HealthCommand, OnConflict, Restart, Service, Stop
 from tests.unit.config.conftest import Folder

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from devenv.config.discover import find_file, kind_of
-from devenv.config.dotenv import read_env
-from devenv.config.interpolate import BadVariable, Expansion
-from devenv.config.problems import Problems
-from devenv.config.scalars import resolve_scalar
+from devenv.config.text.dotenv import read_env
+from devenv.config.text.interpolate import BadVariable, Expansion
+from devenv.config.text.problems import Problems
+from devenv.config.text.scalars import resolve_scalar
 
 KNOWN = {"A": "one", "E": "", "D": "x$y"}
 

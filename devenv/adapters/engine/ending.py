@@ -1,0 +1,134 @@
+"""How one container is ended: gently, with its own signal and grace, but without waiting for what cannot happen.
+
+Owns the order of signals. Must not know services. Invariant: the engine always hears of the stop before anything dies,
+so that no restart policy brings the container back, and a process that can react to the signal gets the whole grace.
+"""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+
+import anyio
+
+from devenv.adapters.engine.execution import execute
+from devenv.adapters.engine.line import EngineLine, Refused
+from devenv.adapters.engine.look import dig, read_map, read_text
+from devenv.adapters.engine.stopping import Inmate, find_children, find_init, read_signal, send, wait_gone
+from devenv.domain.errors import DevenvError, HostError, StartFailed, StopFailed
+from devenv.domain.model import Stop
+
+SHORT_S = 0.2
+"""How long a process may take to end that cannot react to the signal: its children die, or it reads their end."""
+MARGIN_S = 15.0
+"""How long the engine may take beyond the grace."""
+_GONE = 404
+_NOT_RUNNING = 409
+_DEFAULT_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manner:
+    """How it is to end. `is_own` tells that the signal is the one the engine itself would send."""
+
+    signal: int
+    grace_s: float
+    is_own: bool
+
+
+async def end_container(line: EngineLine, container: str, stop: Stop | None) -> None:
+    """Stop a container; `stop` goes over its own signal and grace. Raises StopFailed where it survives."""
+    try:
+        raw = await line.ask(lambda client: client.inspect_container(container))
+        if read_text(raw, "State", "Status") in {"created", "exited", "dead", "removing"}:
+            return
+        if read_map(raw, "State").get("Paused"):
+            await line.ask(lambda client: client.unpause(container))
+        if stop and stop.command:
+            with anyio.move_on_after(stop.grace_s):
+                await execute(line, container, stop.command)
+        await _end(line, container, raw, _choose_manner(raw, stop))
+    except Refused as refused:
+        if refused.status not in {_GONE, _NOT_RUNNING}:
+            raise StopFailed(
+                f"cannot stop container {container[:12]}", why=refused.text, fix=f"docker rm -f {container[:12]}"
+            ) from refused
+
+
+async def _end(line: EngineLine, container: str, raw: object, manner: _Manner) -> None:
+    number = dig(raw, "State", "Pid")
+    init = find_init(number, read_text(raw, "Id")) if isinstance(number, int) else None
+    if init is None or init.reacts_to(manner.signal):
+        await _end_gently(line, container, manner)
+        return
+    children = find_children(init)
+    if not children:
+        await _kill(line, container)
+        return
+    async with anyio.create_task_group() as group:  # leaves no ExceptionGroup: the one failure is raised outside
+        group.start_soon(_hasten, line, container, children, manner)
+        failure = await _try_to_end(line, container, manner)
+        group.cancel_scope.cancel()
+    if failure:
+        raise failure
+
+
+async def _try_to_end(line: EngineLine, container: str, manner: _Manner) -> DevenvError | None:
+    try:
+        await _end_gently(line, container, manner)
+    except DevenvError as error:
+        return error
+    return None
+
+
+async def _end_gently(line: EngineLine, container: str, manner: _Manner) -> None:
+    """Let the engine do it: signal, grace, the hard signal; returns when it has ended."""
+    grace_s = math.ceil(manner.grace_s)
+    with anyio.move_on_after(manner.grace_s + MARGIN_S) as limit:
+        if not manner.is_own:
+            await line.ask(lambda client: client.kill(container, manner.signal))
+            with anyio.move_on_after(manner.grace_s):
+                await line.wait(lambda client: client.wait(container, timeout=grace_s + 1, condition="not-running"))
+            grace_s = 0  # also ends what a restart policy brought back meanwhile
+        await line.wait(lambda client: client.stop(container, timeout=grace_s))
+    if limit.cancelled_caught:
+        why = f"it still runs {manner.grace_s + MARGIN_S:g} s after the stop was asked for"
+        raise StopFailed(f"cannot stop container {container[:12]}", why=why, fix=f"docker rm -f {container[:12]}")
+
+
+async def _hasten(line: EngineLine, container: str, children: tuple[Inmate, ...], manner: _Manner) -> None:
+    """Do what an init would do: pass the signal on, wait for the children, then end the deaf first process."""
+    with suppress(HostError, StartFailed):  # what fails here fails in the stop itself, which says so
+        refused = send(children, manner.signal)
+        if refused:
+            await _send_from_inside(line, container, refused, manner.signal)
+    patient = any(child.reacts_to(manner.signal) for child in children)
+    with anyio.move_on_after(manner.grace_s if patient else SHORT_S):
+        await wait_gone(children)
+        await anyio.sleep(SHORT_S)  # it reads the end of its children and ends by itself; we are cancelled then
+    with suppress(HostError):
+        await _kill(line, container)
+
+
+async def _send_from_inside(line: EngineLine, container: str, children: tuple[Inmate, ...], number: int) -> None:
+    """Signal processes that are another user's here; an image without a shell leaves only the hard signal."""
+    pids = " ".join(str(child.inner_pid) for child in children)
+    with anyio.move_on_after(SHORT_S * 5):
+        await execute(line, container, ("/bin/sh", "-c", f"kill -{number} {pids}"))
+
+
+async def _kill(line: EngineLine, container: str) -> None:
+    try:
+        await line.ask(lambda client: client.kill(container))
+    except Refused as refused:
+        if refused.status not in {_GONE, _NOT_RUNNING}:
+            raise
+
+
+def _choose_manner(raw: object, stop: Stop | None) -> _Manner:
+    own = read_signal(read_text(raw, "Config", "StopSignal") or "TERM")
+    if stop is not None:
+        number = read_signal(stop.signal)
+        return _Manner(signal=number, grace_s=stop.grace_s, is_own=number == own)
+    declared = dig(raw, "Config", "StopTimeout")
+    grace_s = float(declared) if isinstance(declared, int) else _DEFAULT_GRACE_S
+    return _Manner(signal=own, grace_s=grace_s, is_own=True)

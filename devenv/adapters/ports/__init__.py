@@ -1,0 +1,1 @@
+"""The ports of this machine and who holds them."""

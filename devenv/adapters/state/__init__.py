@@ -1,0 +1,1 @@
+"""What is kept on disk: paths, locks, the run record, claims."""
