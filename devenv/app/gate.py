@@ -64,7 +64,7 @@ class _Pursuit:
 
     @property
     def unmet(self) -> Unmet:
-        reason = self.last.reason if isinstance(self.last, NotYet) else "it has not answered once"
+        reason = self.last.reason if isinstance(self.last, NotYet) else f"{self.probe.describe()} was not answered once"
         return Unmet(probe=self.probe, reason=reason)
 
 

@@ -12,9 +12,9 @@ from typing import Protocol
 import anyio
 
 from devenv.app.exits import ExitBoard
-from devenv.app.ports import Containers, Launch, Logs, PortTable, Processes
+from devenv.app.ports import Containers, Inspection, Launch, Logs, PortTable, Processes
 from devenv.domain.conflict_words import describe_process
-from devenv.domain.errors import DevenvError, StartFailed, StopFailed
+from devenv.domain.errors import DevenvError, NotReady, StartFailed, StopFailed
 from devenv.domain.events import ServiceView
 from devenv.domain.holders import ProcessId
 from devenv.domain.model import ContainerRun, ProcessRun, Service, Stop, TaskRun, Transport
@@ -23,6 +23,7 @@ from devenv.domain.references import first_port, service_url
 
 TAIL_LINES = 5
 EXEC_TIMEOUT_S = 10.0
+RESTART_LOOK_S = 0.05
 LOG_PROBE_BYTES = 1 << 20
 
 
@@ -229,8 +230,8 @@ class ContainerInstance:
 
     async def target(self) -> Target:
         """Return the container's own address: Docker's proxy accepts connections that nobody answers."""
-        found = await self.containers.inspect(self.container)
-        if not found.running and not found.restarting:
+        found = await self._inspect_between_restarts()
+        if not found.running:
             raise StartFailed(
                 f"cannot check {self.service.name}",
                 why=found.error or f"its container ended with status {found.exit_code}",
@@ -262,6 +263,19 @@ class ContainerInstance:
     def describe(self, view: ServiceView) -> ServiceView:
         """Add the container's id."""
         return replace(view, container=self.container)
+
+    async def _inspect_between_restarts(self) -> Inspection:
+        """Look at the container once the engine does not hold it back: till then it has no address of its own."""
+        with anyio.move_on_after(self.service.ready_timeout_s):
+            while (found := await self.containers.inspect(self.container)).restarting:
+                await anyio.sleep(RESTART_LOOK_S)
+            return found
+        raise NotReady(
+            f"cannot call {self.service.name} ready",
+            why=f"the engine starts its container again and again, {found.restart_count} times so far",
+            fix=f"devenv logs {self.service.name}",
+            details=await self.tail(),
+        )
 
     async def _discard_unstarted(self) -> None:
         """Remove the container if it never ran: it may hold on to what kept it from starting."""

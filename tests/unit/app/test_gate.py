@@ -120,7 +120,7 @@ async def test_gate_names_the_probe_when_it_never_answered() -> None:
     """A deadline within the first attempt still gives a reason."""
     failure = await expect_failure(Scripted(story=passes_after(0), takes_s=9), timeout_s=1)
 
-    assert failure.reason == "not ready after 1 s: it has not answered once"
+    assert failure.reason == "not ready after 1 s: scripted was not answered once"
 
 
 async def test_attempt_is_cut_off_when_the_probe_hangs() -> None:
