@@ -58,10 +58,14 @@ def remedy(conflict: Conflict, *, context: Self = NOBODY) -> str:
 def to_error(refused: tuple[Conflict, ...], *, context: Self = NOBODY) -> PortHeld:
     """Return one error for all of `refused`: a line each, and the command that settles them."""
     names = list(dict.fromkeys(f"{one.port.number} ({one.service})" for one in refused))
+    fix = _settle(refused, context)
+    if len(refused) == 1:
+        line = describe_conflict(refused[0], context=context)
+        return PortHeld(f"cannot use port {names[0]}", why=line.partition(": ")[2], fix=fix)
     return PortHeld(
-        f"cannot use port {names[0]}" if len(names) == 1 else f"cannot use {len(names)} ports: {', '.join(names)}",
-        why="; ".join(dict.fromkeys(describe_holder(one.holder, one.ownership, context=context) for one in refused)),
-        fix=_settle(refused, context),
+        f"cannot use {len(names)} ports: {', '.join(names)}" if len(names) > 1 else f"cannot use port {names[0]}",
+        why=f"{len(refused)} holders, and nobody agreed to stop them",
+        fix=fix,
         details=tuple(
             f"{describe_conflict(one, context=context)} -> {remedy(one, context=context)}" for one in refused
         ),
