@@ -266,9 +266,12 @@ class ContainerInstance:
 
     async def _inspect_between_restarts(self) -> Inspection:
         """Look at the container once the engine does not hold it back: till then it has no address of its own."""
+        found = await self.containers.inspect(self.container)
         with anyio.move_on_after(self.service.ready_timeout_s):
-            while (found := await self.containers.inspect(self.container)).restarting:
+            while found.restarting:
                 await anyio.sleep(RESTART_LOOK_S)
+                found = await self.containers.inspect(self.container)
+        if not found.restarting:
             return found
         raise NotReady(
             f"cannot call {self.service.name} ready",
