@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from devenv.domain.probe import Probe
 
@@ -113,6 +114,7 @@ class ContainerRun:
     `environment` and `volumes` (`name or path:target`) are kept for the embedded servers, which honour them.
     """
 
+    kind: ClassVar[str] = "container"
     image: str
     builds: bool = False
     spec_hash: str = ""
@@ -127,6 +129,7 @@ class ContainerRun:
 class ProcessRun:
     """A dev server: `argv` runs in `working_dir` (absolute) with `environment` added to the user's own."""
 
+    kind: ClassVar[str] = "process"
     argv: tuple[str, ...]
     working_dir: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -138,6 +141,7 @@ class ProcessRun:
 class TaskRun:
     """A command that runs once per `up` and completes."""
 
+    kind: ClassVar[str] = "task"
     argv: tuple[str, ...]
     working_dir: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -147,6 +151,7 @@ class TaskRun:
 class ExternalRun:
     """Something that runs elsewhere; we only check it."""
 
+    kind: ClassVar[str] = "external"
     url: str
 
 
@@ -171,15 +176,7 @@ class Service:
     @property
     def kind(self) -> str:
         """Return how it runs, in one word: container, process, task or external."""
-        match self.run:
-            case ContainerRun():
-                return "container"
-            case ProcessRun():
-                return "process"
-            case TaskRun():
-                return "task"
-            case ExternalRun():
-                return "external"
+        return self.run.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
