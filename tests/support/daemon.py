@@ -186,13 +186,20 @@ class Devenv:
         assert len(found) == 1, found
         return found[0]
 
+    def record_folder(self) -> Path:
+        """Return the folder of the stack's state, the record there or not."""
+        found = [path.parent for path in self.state.glob("*/lock")]
+        assert len(found) == 1, found
+        return found[0]
+
     def sockets(self) -> list[Path]:
         """Return the sockets that lie around."""
         return list(self.runtime.rglob("*.sock"))
 
     def end(self) -> None:
-        """Run `down`, volumes included, then wait for the daemon and for the folder's commands."""
-        self.run("down", "-v", "--timeout", "2")
+        """Run `down`, volumes included, where a test has not done it, and wait for the daemon's end."""
+        if list(self.state.glob("*/record.json")) or self.processes():
+            self.run("down", "-v", "--timeout", "2")
         until(lambda: not self.daemons(), deadline_s=END_S, what="the end of the daemon after `down`", poll_s=0.05)
 
 
