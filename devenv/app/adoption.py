@@ -7,8 +7,9 @@ the stack's marker; a container only by its Compose project and service labels.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from devenv.app.container_instance import ContainerInstance
 from devenv.app.crew import Crew
-from devenv.app.instances import ContainerInstance, ProcessInstance
+from devenv.app.instances import ProcessInstance
 from devenv.app.ports import Container, Record, Recorded
 from devenv.app.requests import Reading
 from devenv.domain.errors import DevenvError

@@ -16,11 +16,11 @@ import anyio.lowlevel
 from devenv.app.crew import Crew, view_of
 from devenv.app.port_clearing import clear_ports, explain_port
 from devenv.app.requests import UpRequest
+from devenv.app.settling import Settling
 from devenv.domain.conflicts import Consent, Decision
-from devenv.domain.errors import DevenvError, HostError, NotReady, UsageError
-from devenv.domain.events import ServiceView
+from devenv.domain.errors import DevenvError, HostError, UsageError
 from devenv.domain.holders import Holder
-from devenv.domain.lifecycle import LOST, SETTLED, State
+from devenv.domain.lifecycle import State
 from devenv.domain.model import ContainerRun, EngineChoice, Port, Service, Stack
 from devenv.domain.planner import Action, Step, find_essential, plan_up, select
 from devenv.domain.references import resolve
@@ -39,7 +39,6 @@ class BringUp:
     wanted: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
     """What did not get ready, and is not needed for what was asked."""
-    _essential: frozenset[str] = frozenset()
     _is_creating: bool = False
     _stopped: tuple[Holder, ...] = ()
     _created: dict[str, str] = field(default_factory=dict)
@@ -56,14 +55,18 @@ class BringUp:
         services = await self._clear(stack)
         resolved = {name: resolve(service, services) for name, service in services.items()}
         self.steps = self._plan(resolved)
-        self._essential = find_essential({name: resolved[name] for name in self.wanted}, self.request.services)
+        essential = find_essential({name: resolved[name] for name in self.wanted}, self.request.services)
         if self.request.dry_run:
             return []
         stack, resolved = await self._get_images(stack, resolved)
         await self._stop_replaced()
         self._adopt_stack(stack, resolved)
         await self._launch(resolved)
-        return await self._settle()
+        settled = await Settling(crew=self.crew, wanted=self.wanted, essential=essential).wait(self.request.timeout_s)
+        self.degraded = settled.degraded
+        if not settled.failures:
+            self._learn_weights()
+        return settled.failures
 
     async def roll_back(self) -> list[DevenvError]:
         """End what this `up` started, and remove the containers that were made for it; return what could not be."""
@@ -271,63 +274,6 @@ class BringUp:
                 fix=f"docker compose ps {name}",
             )
         return self._created[name]
-
-    async def _settle(self) -> list[DevenvError]:
-        """Wait until everything wanted is ready, or nothing more can become ready."""
-        board = self.crew.board
-        with anyio.move_on_after(self.request.timeout_s):
-            while True:
-                bell = board.changes()
-                open_ = [name for name in self.wanted if board.views[name].state not in SETTLED]
-                if self.crew.find_blocked().issuperset(open_):
-                    return self._conclude(open_)
-                await bell.wait()
-        late = [name for name in self.wanted if board.views[name].state not in SETTLED]
-        reasons = tuple(f"{name}: {board.views[name].state}, {board.views[name].detail}".rstrip(", ") for name in late)
-        return [
-            NotReady(
-                f"cannot call {', '.join(late)} ready",
-                why=f"not ready within --timeout {self.request.timeout_s:g} s",
-                fix=f"devenv logs {late[0]}",
-                details=reasons,
-            )
-        ]
-
-    def _conclude(self, missing: list[str]) -> list[DevenvError]:
-        """Return the failures, where anything is `missing` that was asked for or is required by it."""
-        if not self._essential.isdisjoint(missing):
-            return self._failures(missing)
-        self._learn_weights()
-        self.degraded = tuple(missing)
-        for name in missing:
-            view = self.crew.board.views[name]
-            text = f"degraded: {name} is {view.state} ({view.detail}); nothing that was asked for requires it"
-            self.crew.board.note(text, level="warning", service=name)
-        return []
-
-    def _failures(self, names: list[str]) -> list[DevenvError]:
-        """Return the causes, what is required before what is not, each in the order in which they happened.
-
-        The first one also tells who waits because of it.
-        """
-        views = sorted(
-            (self.crew.board.views[name] for name in names),
-            key=lambda view: (view.name not in self._essential, view.since),
-        )
-        errors = [self._failure_of(view) for view in views if view.state in LOST]
-        waiting = [view for view in views if view.state is State.WAITING]
-        if errors and waiting:
-            errors[0].details += tuple(
-                f"{view.name} {self.crew.runners[view.name].describe_wait()}" for view in waiting
-            )
-        return errors
-
-    def _failure_of(self, view: ServiceView) -> DevenvError:
-        what = f"cannot call {view.name} ready"
-        if view.state is State.UNHEALTHY:
-            return NotReady(what, why=f"it is unhealthy: {view.detail}", fix=f"devenv restart {view.name}")
-        failure = self.crew.runners[view.name].failure
-        return failure or NotReady(what, why=f"it {view.detail}", fix=f"devenv logs {view.name}")
 
     def _learn_weights(self) -> None:
         for name in self.launched:

@@ -7,22 +7,21 @@ in which order an operation does things (`bring_up`, `take_down`). Invariant: wh
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from devenv.app.board import Board
+from devenv.app.container_instance import ContainerInstance
 from devenv.app.exits import ExitBoard
-from devenv.app.instances import ContainerInstance, ExternalInstance, Instance, ProcessInstance
-from devenv.app.ports import Containers, Logs, PortTable, Processes, Record, Recorded, RunRecord
+from devenv.app.instances import ExternalInstance, Instance, ProcessInstance
+from devenv.app.ports import Containers
 from devenv.app.queueing import StartQueue
-from devenv.app.requests import Reading
-from devenv.app.runner import ChooseStages, Runner
+from devenv.app.runner import Runner
+from devenv.app.toolbox import Toolbox
 from devenv.domain.errors import DevenvError, HostError
 from devenv.domain.events import ServiceView
 from devenv.domain.graph import dependents_of, edges_of, find_blocked, longest_paths, order
-from devenv.domain.holders import ProcessId
 from devenv.domain.lifecycle import LIVE, State
 from devenv.domain.model import (
     ComposeProject,
@@ -42,45 +41,6 @@ from devenv.domain.ownership import Self
 from devenv.domain.planner import Running
 from devenv.domain.references import service_url
 from devenv.domain.surroundings import surround
-
-SAVE_PAUSE_S = 0.02
-"""Changes that come closer together than this are written to disk as one."""
-
-
-class StopForeign(Protocol):
-    """Ends a process that is not the stack's, with its tree."""
-
-    async def __call__(self, holder: ProcessId, grace_s: float, *, protect: frozenset[int]) -> tuple[ProcessId, ...]:
-        """End it, but never a pid of `protect`; return what is left."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toolbox:
-    """What the shell was given from outside; built by `daemon.wiring` or by a test."""
-
-    processes: Processes
-    ports: PortTable
-    record: RunRecord
-    logs: Logs
-    load: Callable[[Reading], Awaitable[Stack]]
-    open_engine: Callable[[ComposeProject, Callable[[HostError | None], None]], Containers]
-    """Takes the project, and who is told that the engine went away (why) or came back (None)."""
-    embed: Callable[[Stack, tuple[str, ...], str], Stack]
-    """Turns the named Compose services into embedded servers, with a note that gives the reason.
-
-    Raises one HostError for all that have no stand-in.
-    """
-    remove_embedded_data: Callable[[bool], Awaitable[tuple[str, ...]]]
-    """Removes the anonymous data of embedded servers, with True the named volumes too; returns the folders."""
-    stop_foreign: "StopForeign"
-    stop_container: Callable[[str], Awaitable[None]]
-    """Stops a container of somebody else's project, which was agreed to."""
-    itself: Callable[[int], Self]
-    """Takes the pid of the asking command; returns who we are, and which other stacks there are."""
-    choose_stages: ChooseStages
-    boot: str
-    cpus: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -288,47 +248,6 @@ class Crew:
         """Take `hurry` back."""
         for runner in self.runners.values():
             runner.calm_down()
-
-    async def keep_record(self) -> None:
-        """Write the run record after each burst of changes, for ever."""
-        while True:
-            bell = self.board.changes()
-            self.save()
-            await bell.wait()
-            await anyio.sleep(SAVE_PAUSE_S)
-
-    def save(self) -> None:
-        """Write the run record now; nothing is written for a stack that never ran anything."""
-        if self.stack is None or not self.board.views:
-            return
-        try:
-            self.tools.record.save(self._record(self.stack))
-        except DevenvError as error:
-            self.board.note(f"{error.what}: {error.why}", level="warning")
-
-    def _record(self, stack: Stack) -> Record:
-        return Record(
-            stack=stack.name,
-            root=stack.root,
-            file=stack.files[0] if stack.files else "",
-            boot=self.tools.boot,
-            compose=replace(stack.compose, model={}, environment={}) if stack.compose else None,
-            services={name: self._recorded(name, view) for name, view in self.board.views.items()},
-            ports=dict(self.port_numbers),
-            asked_ports=dict(self.asked_ports),
-            weights=dict(self.weights),
-        )
-
-    def _recorded(self, name: str, view: ServiceView) -> Recorded:
-        runner = self.runners.get(name)
-        instance = runner.instance if runner else None
-        return Recorded(
-            view=view,
-            fingerprint=runner.fingerprint if runner else "",
-            process=instance.process if isinstance(instance, ProcessInstance) else None,
-            log_start=instance.log_start if isinstance(instance, ProcessInstance) else 0,
-            stop=runner.service.stop if runner else Stop(),
-        )
 
     def _is_alive(self, runner: Runner) -> bool:
         state = self.board.views[runner.name].state

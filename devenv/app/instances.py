@@ -4,26 +4,23 @@ One class for each way to run, all with the same few methods, so that `runner` k
 the service's life. Invariant: `stop` returns only when nothing of the instance is left, or raises StopFailed.
 """
 
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import anyio
 
-from devenv.app.exits import ExitBoard
-from devenv.app.ports import Containers, Inspection, Launch, Logs, PortTable, Processes
+from devenv.app.ports import Launch, Logs, PortTable, Processes
 from devenv.domain.conflict_words import describe_process
-from devenv.domain.errors import DevenvError, NotReady, StartFailed, StopFailed
+from devenv.domain.errors import StopFailed
 from devenv.domain.events import ServiceView
 from devenv.domain.holders import ProcessId
-from devenv.domain.model import ContainerRun, ProcessRun, Service, Stop, TaskRun, Transport
+from devenv.domain.model import ProcessRun, Service, Stop, TaskRun, Transport
 from devenv.domain.probe import Executed, Target
-from devenv.domain.references import first_port, service_url
+from devenv.domain.references import service_url
 
 TAIL_LINES = 5
 EXEC_TIMEOUT_S = 10.0
-RESTART_LOOK_S = 0.05
 LOG_PROBE_BYTES = 1 << 20
 
 
@@ -186,116 +183,6 @@ class ProcessInstance:
 
     async def _read_log(self) -> str:
         return self.logs.read_since(self.service.name, self.log_start, LOG_PROBE_BYTES)
-
-
-@dataclass(slots=True, kw_only=True)
-class ContainerInstance:
-    """A Compose service's container. `await_creation` returns its id once Compose has made it."""
-
-    service: Service
-    containers: Containers
-    exits: ExitBoard
-    await_creation: Callable[[], Awaitable[str]]
-    published: bool = False
-    container: str = ""
-
-    async def prepare(self) -> None:
-        """Wait for Compose to have made the container; one that is there is started again as it is."""
-        if not self.container:
-            self.container = await self.await_creation()
-
-    async def start(self) -> None:
-        """Start the container that Compose made."""
-        self.exits.forget(self.container)
-        try:
-            await self.containers.start(self.container)
-        except DevenvError:
-            await self._discard_unstarted()
-            raise
-
-    async def wait_end(self) -> int | None:
-        """Wait for the engine to say that it ended."""
-        return (await self.exits.wait(self.container)).exit_code
-
-    async def stop(self, stop: Stop) -> None:
-        """Stop it; the container stays until `down`, with what it wrote inside."""
-        if self.container:
-            await self.containers.stop(self.container, stop, declared=stop != Stop())
-
-    async def discard(self) -> None:
-        """Remove the container."""
-        if self.container:
-            await self.containers.remove([self.container])
-            self.container = ""
-
-    async def target(self) -> Target:
-        """Return the container's own address: Docker's proxy accepts connections that nobody answers."""
-        found = await self._inspect_between_restarts()
-        if not found.running:
-            raise StartFailed(
-                f"cannot check {self.service.name}",
-                why=found.error or f"its container ended with status {found.exit_code}",
-                fix=f"devenv logs {self.service.name}",
-            )
-        port = next((port for port in self.service.ports if port.transport is Transport.TCP), None)
-        inside = bool(found.address)
-        number = None if port is None else (port.target if inside else first_port(self.service))
-        return Target(
-            service=self.service.name,
-            address=found.address or "127.0.0.1",
-            port=number,
-            base_url=service_url(self.service),
-            environment=self._environment,
-            execute=self._execute,
-            read_log=self._read_log,
-            health_test=found.health_test,
-            is_proxied=not inside,
-        )
-
-    async def owner_problem(self) -> str | None:
-        """Return None: the engine itself binds the port, and only for this container."""
-        return None
-
-    async def tail(self) -> tuple[str, ...]:
-        """Return the last lines since its last start."""
-        return await self.containers.tail(self.container, TAIL_LINES) if self.container else ()
-
-    def describe(self, view: ServiceView) -> ServiceView:
-        """Add the container's id."""
-        return replace(view, container=self.container)
-
-    async def _inspect_between_restarts(self) -> Inspection:
-        """Look at the container once the engine does not hold it back: till then it has no address of its own."""
-        found = await self.containers.inspect(self.container)
-        with anyio.move_on_after(self.service.ready_timeout_s):
-            while found.restarting:
-                await anyio.sleep(RESTART_LOOK_S)
-                found = await self.containers.inspect(self.container)
-        if not found.restarting:
-            return found
-        raise NotReady(
-            f"cannot call {self.service.name} ready",
-            why=f"the engine starts its container again and again, {found.restart_count} times so far",
-            fix=f"devenv logs {self.service.name}",
-            details=await self.tail(),
-        )
-
-    async def _discard_unstarted(self) -> None:
-        """Remove the container if it never ran: it may hold on to what kept it from starting."""
-        with contextlib.suppress(DevenvError):  # why it did not start is the news
-            found = await self.containers.list()
-            if any(one.id == self.container and one.state == "created" for one in found):
-                await self.discard()
-
-    @property
-    def _environment(self) -> Mapping[str, str]:
-        return self.service.run.environment if isinstance(self.service.run, ContainerRun) else {}
-
-    async def _execute(self, argv: tuple[str, ...]) -> Executed:
-        return await self.containers.execute(self.container, argv)
-
-    async def _read_log(self) -> str:
-        return "\n".join(await self.containers.tail(self.container, 5000))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,10 +16,12 @@ from devenv.app.adoption import adopt
 from devenv.app.board import Board
 from devenv.app.bring_up import BringUp
 from devenv.app.bus import Bus
-from devenv.app.crew import Crew, Toolbox
+from devenv.app.crew import Crew
 from devenv.app.port_clearing import PortsRefused
+from devenv.app.remembering import keep_record, save_record
 from devenv.app.requests import DownRequest, Reading, UpRequest
 from devenv.app.take_down import TakeDown
+from devenv.app.toolbox import Toolbox
 from devenv.domain.conflict_words import describe_conflict
 from devenv.domain.conflicts import Consent, can_ask, holder_key
 from devenv.domain.errors import DaemonUnreachable, DevenvError, Interrupted, UsageError, to_fields
@@ -78,10 +80,10 @@ class Supervisor:
         async with anyio.create_task_group() as tasks:
             self._crew = Crew(key=self._key, tools=self._tools, board=Board(self.bus), tasks=tasks)
             await adopt(self._crew, reading)
-            tasks.start_soon(self._crew.keep_record)
+            tasks.start_soon(keep_record, self._crew)
             tasks.start_soon(self._tools.logs.tend)
             yield
-            self._crew.save()
+            save_record(self._crew)
             tasks.cancel_scope.cancel()
 
     @property
@@ -178,7 +180,7 @@ class Supervisor:
             outcome = Outcome(failures=[DevenvError("a bug in devenv", why=repr(error), fix=self._report_bug(error))])
         finally:
             self.operations.pop(operation.id, None)
-            self.crew.save()
+            save_record(self.crew)
             self._publish_end(operation, outcome, time.monotonic() - began)
             operation.ended.set()
 

@@ -19,8 +19,8 @@ from devenv.adapters.processes.host import HostProcesses
 from devenv.adapters.state.claims import claim_project, list_stacks
 from devenv.adapters.state.paths import StatePaths
 from devenv.adapters.state.run_record import JsonRunRecord
-from devenv.app.crew import Toolbox
 from devenv.app.requests import Reading
+from devenv.app.toolbox import Toolbox
 from devenv.domain.errors import HostError
 from devenv.domain.holders import ContainerFacts
 from devenv.domain.model import ComposeProject, EngineChoice, Stack, Stop, Transport

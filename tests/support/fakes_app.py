@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import anyio
 
-from devenv.app.crew import Toolbox
 from devenv.app.requests import DownRequest, Reading, UpRequest
 from devenv.app.supervisor import Operation, Supervisor
+from devenv.app.toolbox import Toolbox
 from devenv.domain.errors import HostError
 from devenv.domain.events import Note, Numbered, OperationEnded, ServiceChanged, ServiceView
 from devenv.domain.holders import ProcessId
