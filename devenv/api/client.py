@@ -98,14 +98,17 @@ class _Response:
             while length := int(self._read_line().partition(b";")[0] or b"-1", 16):
                 yield self._read_exactly(length)
                 self._read_line()
-        elif length := int(self._headers.get(b"content-length", b"0")):
-            yield self._read_exactly(length)
+        elif b"content-length" in self._headers:
+            yield self._read_exactly(int(self._headers[b"content-length"]))
+        else:
+            while block := self._input.read1():
+                yield block
 
     def _read_line(self) -> bytes:
         return self._input.readline(_LONGEST_LINE).rstrip(b"\r\n")
 
     def _read_exactly(self, length: int) -> bytes:
-        found = self._input.read(length) if length > 0 else b""
+        found = self._input.read(length) if length >= 0 else b""
         if len(found) != length:
             raise ConnectionError("it ended in the middle of its answer")
         return found

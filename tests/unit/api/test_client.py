@@ -41,11 +41,13 @@ class OneAnswer:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """Return where the socket is."""
     return tmp_path / "s"
 
 
 @contextmanager
 def ask(path: Path, answer: bytes) -> Iterator[Client]:
+    """Give a client whose first call gets `answer`."""
     server = OneAnswer(path, answer)
     try:
         yield Client(str(path))
@@ -54,6 +56,7 @@ def ask(path: Path, answer: bytes) -> Iterator[Client]:
 
 
 def chunks(*texts: str, end: bool = True) -> bytes:
+    """Return an answer in pieces, as uvicorn streams it."""
     body = b"".join(f"{len(text):x}\r\n{text}\r\n".encode() for text in texts)
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body + (b"0\r\n\r\n" if end else b"")
 
@@ -77,9 +80,8 @@ def test_stream_yields_lines_when_they_come_in_other_pieces(path: Path) -> None:
 )
 def test_call_says_unreachable_when_the_answer_is_cut_short(path: Path, answer: bytes) -> None:
     """An answer that ends early is no answer."""
-    with ask(path, answer) as client:
-        with pytest.raises(DaemonUnreachable):
-            client.get("/v1/status")
+    with ask(path, answer) as client, pytest.raises(DaemonUnreachable):
+        client.get("/v1/status")
 
 
 def test_stream_says_unreachable_when_the_daemon_dies(path: Path) -> None:
@@ -95,9 +97,8 @@ def test_call_raises_the_daemons_error_when_it_refuses(path: Path) -> None:
     """The error that the daemon sends comes out as the class that it was."""
     body = json.dumps(to_fields(UsageError("cannot do this", why="so", fix="that"))).encode()
     head = f"HTTP/1.1 400 Bad Request\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-    with ask(path, head + body) as client:
-        with pytest.raises(UsageError, match="cannot do this"):
-            client.post("/v1/up", {})
+    with ask(path, head + body) as client, pytest.raises(UsageError, match="cannot do this"):
+        client.post("/v1/up", {})
 
 
 def test_call_says_unreachable_when_nobody_listens(path: Path) -> None:
