@@ -6,6 +6,7 @@ Read from the source's syntax trees, late imports and those for types included.
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ HOMES = {
     "pydantic": ("config/schema.py",),
     "pymysql": ("probes/sql_drivers.py",),
     "python_on_whales": ("adapters/engine/image_worker.py",),
+    "requests": ("adapters/engine",),  # what the Docker SDK speaks through
     "rich": ("cli/views/live.py",),
     "starlette": ("api/server.py",),
     "typer": ("cli",),
+    "urllib3": ("adapters/engine",),
     "uvicorn": ("daemon/main.py",),
     "yaml": ("config/render.py", "config/text/source.py"),
 }
@@ -38,6 +41,7 @@ def _imports(path: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
+@cache
 def _third_party() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in ROOT.rglob("*.py"):
