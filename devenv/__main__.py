@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command line."""
-    from devenv.cli.main import run  # noqa: PLC0415 - keeps `import devenv.__main__` free of effects
+    from devenv.cli.entry import run  # noqa: PLC0415 - keeps `import devenv.__main__` free of effects
 
     sys.exit(run(sys.argv[1:]))
 

@@ -1,4 +1,4 @@
-"""The command line: thin commands and the one error boundary.
+"""The command line: thin commands.
 
 Every command opens a session, asks the daemon, and shows the answer; the bodies live beside this file. Imports are
 late, so that a read-only command loads nothing that it does not need. Invariant: `run` returns the exit status and
@@ -6,17 +6,15 @@ lets no exception through.
 """
 
 import json
-import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from devenv import __version__
 from devenv.cli import commands_beside, commands_reading
 from devenv.cli.arguments import Json, Services, session_of
-from devenv.cli.output import here, print_aside, print_data
-from devenv.domain.errors import DevenvError, UsageError
+from devenv.cli.boundary import conduct
+from devenv.cli.output import print_data
 
 app = typer.Typer(
     name="devenv",
@@ -163,41 +161,4 @@ commands_beside.register(app)
 
 def run(arguments: list[str]) -> int:
     """Run the command in `arguments`; return its exit status."""
-    try:
-        result: Any = app(arguments, prog_name="devenv", standalone_mode=False)
-    except DevenvError as error:
-        return _show_error(error, as_json="--json" in arguments)
-    except KeyboardInterrupt:
-        print_aside("interrupted")
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
-    except Exception as error:  # noqa: BLE001 - the one boundary
-        return _show_unexpected(error)
-    return result if isinstance(result, int) else 0
-
-
-def _show_error(error: DevenvError, *, as_json: bool) -> int:
-    from devenv.cli.failures import describe_error  # noqa: PLC0415
-
-    if as_json:
-        from devenv.domain.errors import to_fields  # noqa: PLC0415
-
-        print_data(json.dumps({"version": 1, "status": error.exit_status, "failures": [to_fields(error)]}))
-    else:
-        print_aside("\n".join(describe_error(error)))
-    return error.exit_status
-
-
-def _show_unexpected(error: Exception) -> int:
-    """Show a mistake on the command line as such, and a bug as a path to its crash file."""
-    show = getattr(error, "format_message", None)
-    if show is not None:
-        return _show_error(UsageError(f"cannot run this command: {show()}", fix="devenv --help"), as_json=False)
-    from devenv.adapters.state.paths import state_home  # noqa: PLC0415
-    from devenv.daemon.main import write_crash_file  # noqa: PLC0415
-
-    command = write_crash_file(Path(state_home(here())) / "crash", error)
-    print_aside(f"error: a bug in devenv ({type(error).__name__}: {error})\n  fix: {command}")
-    return 70
+    return conduct(lambda: app(arguments, prog_name="devenv", standalone_mode=False), as_json="--json" in arguments)

@@ -13,7 +13,7 @@ from typing import Any
 from devenv.adapters.state.paths import StatePaths, locate
 from devenv.api.client import Client
 from devenv.config.discover import find_file
-from devenv.daemon.spawn import MARKERS, ensure
+from devenv.daemon import MARKERS
 from devenv.domain.errors import UsageError
 
 
@@ -50,6 +50,11 @@ class Session:
 
     def ensure(self) -> Client:
         """Return a client of the stack's daemon, started where there is none."""
+        from devenv.daemon.spawn import ensure  # noqa: PLC0415 - loads `subprocess`, for nothing where a daemon runs
+
+        client = Client(str(self.paths.socket))
+        if client.is_there():
+            return client
         self.paths.create()
         start = {"root": self.file, "project": self.project, "reading": self.reading()}
         return ensure(self.paths.socket, self.paths.daemon_log, start)

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from devenv.api.client import Client
+from devenv.daemon import MARKERS
 from devenv.domain.errors import DaemonUnreachable
 
 DEADLINE_S = 15.0
 READY = b"ready\n"
 BUSY = b"busy\n"
-MARKERS = ("DEVENV_STACK", "DEVENV_SERVICE")
-"""Marks of a stack that the caller may itself run in: that stack's `down` must not find us by them."""
 
 
 def ensure(socket: Path, log: Path, start: Mapping[str, Any]) -> Client:

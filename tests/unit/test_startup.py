@@ -16,7 +16,7 @@ HEAVY = frozenset({
 })  # fmt: skip
 PROGRAM = """
 import sys
-from devenv.cli.main import run
+from devenv.cli.entry import run
 status = run(sys.argv[1:])
 sys.stdout.flush()
 print("\\n" + __import__("json").dumps([status, sorted(sys.modules)]))
@@ -46,3 +46,5 @@ def test_nothing_heavy_is_loaded_when_a_command_only_looks(tmp_path: Path, argum
     status, modules = json.loads(done.stdout.splitlines()[-1])
     assert status == 0
     assert HEAVY & {name.split(".")[0] for name in modules} == set()
+    if arguments[0] == "status":
+        assert {"typer", "http.client", "subprocess", "platformdirs"} & set(modules) == set()

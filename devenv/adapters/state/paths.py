@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,9 @@ def state_home(environ: Mapping[str, str]) -> Path:
     """Return the folder that holds every stack's state; DEVENV_STATE_DIR overrides the platform's place."""
     if given := environ.get("DEVENV_STATE_DIR"):
         return Path(given).absolute()
-    import platformdirs  # noqa: PLC0415 - 5 ms that a given folder does not pay
+    if sys.platform == "linux":  # as platformdirs has it, which costs 5 ms to ask
+        return Path(environ.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "devenv"
+    import platformdirs  # noqa: PLC0415
 
     return Path(platformdirs.user_state_dir("devenv", appauthor=False))
 
