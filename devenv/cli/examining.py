@@ -18,19 +18,8 @@ from pathlib import Path
 from devenv import __version__
 from devenv.adapters.state.paths import SOCKET_PATH_BYTES, state_home
 from devenv.api.client import Client
-from devenv.app.doctor import (
-    ContainerNeed,
-    DaemonFact,
-    Disk,
-    Facts,
-    Finding,
-    Level,
-    PortFact,
-    StateFolder,
-    Tool,
-    examine,
-    exit_status,
-)
+from devenv.app.doctor import Finding, Level, examine, exit_status
+from devenv.app.machine import ContainerNeed, DaemonFact, Disk, Facts, PortFact, StateFolder, Tool
 from devenv.cli.output import print_data
 from devenv.cli.session import Session
 from devenv.domain.errors import DevenvError, HostError

@@ -18,11 +18,13 @@ from anyio.abc import TaskGroup
 
 from devenv.adapters.logs import reader as log_reader
 from devenv.adapters.logs.reader import LogLine
-from devenv.cli.log_lines import LinePrinter
+from devenv.cli.log_lines import LinePrinter, is_output_closed
 from devenv.cli.log_sources import Sources, find_sources
 from devenv.cli.onlooker import open_onlooker
+from devenv.cli.output import print_aside
 from devenv.cli.reading_logs import Choice, read_past
 from devenv.cli.session import Session
+from devenv.domain.errors import HostError
 
 if TYPE_CHECKING:
     from devenv.adapters.engine.containers import DockerEngine
@@ -70,6 +72,7 @@ class _Reader:
         self.over = threading.Event()
         self._engine: DockerEngine | None = None
         self._seen: dict[str, float] = {}
+        self._was_told = False
 
     @property
     def engine(self) -> "DockerEngine":
@@ -106,28 +109,38 @@ class _Reader:
             yield line
 
     async def _read_container(self, service: str, container: str, *, tail: int | None = None) -> AsyncIterator[LogLine]:
-        since = self.choice.since or 0.0
-        async with aclosing(self.engine.iter_logs(container, since=since, tail=tail)) as lines:  # type: ignore[type-var]
-            async for at, text in lines:
-                self._seen[container] = at
-                if self.choice.until is not None and at > self.choice.until:
-                    return
-                if self._fits(text):
-                    yield LogLine(service=service, at=at, text=text)
+        async for line in self._ask_engine(service, container, since=self.choice.since or 0.0, tail=tail):
+            self._seen[container] = line.at
+            if self.choice.until is not None and line.at > self.choice.until:
+                return
+            if self._fits(line.text):
+                yield line
 
-    async def follow_container(self, service: str, container: str) -> None:
-        """Print what the container writes from here on, until it ends."""
+    async def follow_container(self, service: str, container: str, *, joined: bool) -> None:
+        """Print what the container writes from here on, until it ends; all of it for one that has just `joined`."""
         seen = self._seen.get(container)
-        since, tail = (seen, None) if seen is not None else (self.choice.since or 0.0, self.choice.last)
-        async with aclosing(  # type: ignore[type-var]
-            self.engine.iter_logs(container, since=since, tail=tail, follow=True)
-        ) as lines:
-            async for at, text in lines:
-                if seen is not None and at <= seen:
-                    continue
-                self._seen[container] = seen = at
-                if self._fits(text):
-                    self.printer.show(LogLine(service=service, at=at, text=text), live=True)
+        since = seen if seen is not None else self.choice.since or 0.0
+        tail = None if joined or seen is not None else self.choice.last
+        async for line in self._ask_engine(service, container, since=since, tail=tail, follow=True):
+            if seen is not None and line.at <= seen:
+                continue
+            self._seen[container] = seen = line.at
+            if self._fits(line.text):
+                self.printer.show(line, live=True)
+
+    async def _ask_engine(
+        self, service: str, container: str, *, since: float, tail: int | None, follow: bool = False
+    ) -> AsyncIterator[LogLine]:
+        """Yield a container's lines; nothing while the engine is away, which is said once."""
+        try:
+            lines = self.engine.iter_logs(container, since=since, tail=tail, follow=follow)
+            async with aclosing(lines):  # type: ignore[type-var]
+                async for at, text in lines:
+                    yield LogLine(service=service, at=at, text=text)
+        except HostError as error:
+            if not self._was_told:
+                print_aside(f"warning: the logs of containers are missing: {error.what}: {error.why}")
+            self._was_told = True
 
     def follow_files(self, starts: dict[str, int]) -> None:
         """Print what comes into these files; blocks its thread until it is all over."""
@@ -176,7 +189,7 @@ def _first(group: BaseExceptionGroup) -> BaseException:
 async def _follow_on(reader: _Reader, wanted: tuple[str, ...], sources: Sources, starts: dict[str, int]) -> None:
     """Follow what there is, and look every second for what has joined."""
     followed: set[str] = set()
-    was_up = sources.is_up
+    was_up, joined = sources.is_up, False
     async with anyio.create_task_group() as tasks:
         _start_files(tasks, reader, starts)
         followed_files = set(starts)
@@ -184,14 +197,14 @@ async def _follow_on(reader: _Reader, wanted: tuple[str, ...], sources: Sources,
             for service, container in sources.containers.items():
                 if container not in followed:
                     followed.add(container)
-                    tasks.start_soon(_follow_container, reader, service, container, followed)
+                    tasks.start_soon(partial(_follow_container, reader, service, container, followed, joined=joined))
             await anyio.sleep(LOOK_S)
-            if reader.printer.is_closed():
+            if is_output_closed():
                 raise BrokenPipeError
             sources = await to_thread.run_sync(partial(find_sources, reader.session, wanted), abandon_on_cancel=True)
             if was_up and not sources.is_up:
                 break
-            was_up = sources.is_up
+            was_up, joined = sources.is_up, True
             reader.printer.make_room(sources.names)
             _start_files(tasks, reader, {name: 0 for name in sources.files if name not in followed_files})
             followed_files.update(sources.files)
@@ -205,6 +218,6 @@ def _start_files(tasks: TaskGroup, reader: _Reader, starts: dict[str, int]) -> N
         tasks.start_soon(partial(to_thread.run_sync, reader.follow_files, starts, abandon_on_cancel=True))
 
 
-async def _follow_container(reader: _Reader, service: str, container: str, followed: set[str]) -> None:
-    await reader.follow_container(service, container)
+async def _follow_container(reader: _Reader, service: str, container: str, followed: set[str], *, joined: bool) -> None:
+    await reader.follow_container(service, container, joined=joined)
     followed.discard(container)  # it ended: the next look finds it again, or its successor

@@ -63,9 +63,6 @@ class LinePrinter:
     def __init__(self, style: Style) -> None:
         self._style = style
         self._out = sys.stdout
-        self._end = select.poll()
-        with suppress(OSError, ValueError):  # captured output has no descriptor
-            self._end.register(self._out.fileno(), 0)
 
     def show(self, line: LogLine, *, live: bool = False) -> None:
         """Write one line. Raises BrokenPipeError where nobody reads any more."""
@@ -86,9 +83,13 @@ class LinePrinter:
         """Write out what is held back."""
         self._out.flush()
 
-    def is_closed(self) -> bool:
-        """Tell whether whoever read standard output has gone away, without writing to it."""
-        return any(event & (select.POLLERR | select.POLLNVAL) for _, event in self._end.poll(0))
+
+def is_output_closed() -> bool:
+    """Tell whether whoever read standard output has gone away, without writing to it."""
+    watched = select.poll()
+    with suppress(OSError, ValueError):  # captured output has no descriptor
+        watched.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLNVAL) for _, event in watched.poll(0))
 
 
 def drop_output() -> None:

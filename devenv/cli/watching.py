@@ -14,6 +14,7 @@ from typing import Any
 
 from devenv.api.client import Client
 from devenv.api.wire import VERSION, decode_event, decode_view
+from devenv.cli.log_lines import drop_output, is_output_closed
 from devenv.cli.output import print_data
 from devenv.cli.session import Session
 from devenv.cli.views.words import change_line
@@ -42,14 +43,17 @@ _NEVER_COMPLETES = frozenset({"process", "external"})
 
 def show_events(session: Session, *, as_json: bool, follow: bool) -> int:
     """Print the state of every service, then every event until the daemon ends or Ctrl-C."""
-    for data in _require_daemon(session).stream("GET", "/v1/events"):
-        if as_json:
-            print_data(json.dumps({"version": VERSION, **data}))
-        else:
-            for line in event_lines(data):
-                print_data(line)
-        if not follow:
-            break
+    client = _require_daemon(session)
+    try:
+        with _checks_reader():
+            for data in client.stream("GET", "/v1/events"):
+                for line in [json.dumps({"version": VERSION, **data})] if as_json else event_lines(data):
+                    print_data(line)
+                if not follow:
+                    break
+    except (BrokenPipeError, _ReaderGone):
+        drop_output()
+        return 141
     return 0
 
 
@@ -213,6 +217,28 @@ def _seconds(text: str | None) -> float | None:
     if seconds is None:
         raise UsageError(f"cannot read --timeout {text}", why="a duration looks like 30s, 1m30s or 500ms")
     return seconds
+
+
+class _ReaderGone(Exception):
+    """Nobody reads standard output; no OSError, which the client would take for its own."""
+
+
+@contextmanager
+def _checks_reader() -> Iterator[None]:
+    """Raise _ReaderGone in the body when nobody reads standard output any more, also while nothing happens."""
+
+    def look(signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        if is_output_closed():
+            raise _ReaderGone
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class _OutOfTime(Exception):

@@ -6,19 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from devenv.app.doctor import (
-    ContainerNeed,
-    DaemonFact,
-    Disk,
-    Facts,
-    Finding,
-    Level,
-    PortFact,
-    StateFolder,
-    Tool,
-    examine,
-    exit_status,
-)
+from devenv.app.doctor import Finding, Level, examine, exit_status
+from devenv.app.machine import ContainerNeed, DaemonFact, Disk, Facts, PortFact, StateFolder, Tool
 from devenv.cli.examining import finding_lines
 from devenv.domain.errors import ConfigError, Diagnostic
 from devenv.domain.ownership import Ownership
