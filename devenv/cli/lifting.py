@@ -16,7 +16,6 @@ from devenv.cli.views.plain import JsonLinesView, PlainView
 from devenv.cli.views.words import errors_text, steps_of
 from devenv.domain.errors import UsageError
 
-NOTHING_DOWN = '{"version": 1, "status": 0, "verb": "down", "stopped": [], "failures": []}'
 PROGRESS = ("auto", "plain", "json", "quiet")
 
 
@@ -56,12 +55,8 @@ def bring_up(session: Session, options: UpOptions) -> int:
 def take_down(session: Session, body: Mapping[str, Any], *, progress: str, as_json: bool) -> int:
     """End the stack; return the exit status."""
     view = _choose_view(progress, as_json=as_json)
-    # the volumes of a stack that does not run are still there: a daemon has to look for them
-    client = session.ensure() if body["volumes"] else session.client()
-    if client is None:
-        print_data(NOTHING_DOWN if as_json else "nothing is running")
-        return 0
-    return follow(client, "/v1/down", dict(body), view).ended.status
+    # A daemon looks even where no record says that something runs: it may be lost, and volumes outlive it.
+    return follow(session.ensure(), "/v1/down", dict(body), view).ended.status
 
 
 def stop_services(session: Session, services: tuple[str, ...], *, grace_s: float | None, as_json: bool) -> int:
