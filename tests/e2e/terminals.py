@@ -46,6 +46,7 @@ def run_in_terminal(
         stdout=far,
         stderr=far,
         start_new_session=True,
+        preexec_fn=_own_terminal,  # noqa: PLW1509 - one system call, and no thread runs here
     )
     os.close(far)
     try:
@@ -55,6 +56,11 @@ def run_in_terminal(
         started.kill()
         started.wait()
         os.close(near)
+
+
+def _own_terminal() -> None:
+    """Make the terminal the session's own, so that a typed Ctrl-C is a signal."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _converse(near: int, answers: list[tuple[str, str]], end: float) -> str:
