@@ -168,12 +168,14 @@ async def _show_past(reader: _Reader, sources: Sources) -> None:
 
 
 async def _follow(reader: _Reader, wanted: tuple[str, ...], sources: Sources) -> None:
-    starts = log_reader.ends(reader.session.paths.logs, sources.files)
+    folder = reader.session.paths.logs
+    # Of services that join later, too: what they wrote in an earlier life is no news.
+    ends = log_reader.ends(folder, {*sources.files, *log_reader.list_services(folder)})
     try:
         async for line in reader.past(sources):
             reader.printer.show(line)
         reader.printer.flush()
-        await _follow_on(reader, wanted, sources, starts)
+        await _follow_on(reader, wanted, sources, ends)
     except BaseExceptionGroup as group:
         raise _first(group) from None
     finally:
@@ -186,13 +188,13 @@ def _first(group: BaseExceptionGroup) -> BaseException:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _follow_on(reader: _Reader, wanted: tuple[str, ...], sources: Sources, starts: dict[str, int]) -> None:
+async def _follow_on(reader: _Reader, wanted: tuple[str, ...], sources: Sources, ends: dict[str, int]) -> None:
     """Follow what there is, and look every second for what has joined."""
     followed: set[str] = set()
     was_up, joined = sources.is_up, False
     async with anyio.create_task_group() as tasks:
-        _start_files(tasks, reader, starts)
-        followed_files = set(starts)
+        _start_files(tasks, reader, {name: ends[name] for name in sources.files})
+        followed_files = set(sources.files)
         while True:
             for service, container in sources.containers.items():
                 if container not in followed:
@@ -206,7 +208,9 @@ async def _follow_on(reader: _Reader, wanted: tuple[str, ...], sources: Sources,
                 break
             was_up, joined = sources.is_up, True
             reader.printer.make_room(sources.names)
-            _start_files(tasks, reader, {name: 0 for name in sources.files if name not in followed_files})
+            _start_files(
+                tasks, reader, {name: ends.get(name, 0) for name in sources.files if name not in followed_files}
+            )
             followed_files.update(sources.files)
         reader.over.set()  # the stack has ended: what is written is still read
         followed.clear()

@@ -35,7 +35,7 @@ def find_sources(session: Session, wanted: Iterable[str]) -> Sources:
         rows = _read_record(session)
         is_up = rows is not None
     written = list_services(session.paths.logs)
-    known = rows or dict.fromkeys(written, "")
+    known = rows or dict.fromkeys(written, Place())
     names = tuple(wanted)
     unknown = [name for name in names if name not in known and name not in written]
     if unknown and known:
@@ -43,12 +43,24 @@ def find_sources(session: Session, wanted: Iterable[str]) -> Sources:
             f"cannot find the service {unknown[0]}", why=f"there are {', '.join(sorted(known))}", fix="devenv status"
         )
     chosen = names or tuple(known)
-    containers = {name: known[name] for name in chosen if known.get(name)}
-    return Sources(files=tuple(name for name in chosen if name not in containers), containers=containers, is_up=is_up)
+    places = {name: known.get(name, Place()) for name in chosen}
+    return Sources(
+        files=tuple(name for name, place in places.items() if place.run != "container"),
+        containers={name: place.container for name, place in places.items() if place.container},
+        is_up=is_up,
+    )
 
 
-def _ask_daemon(session: Session) -> dict[str, str] | None:
-    """Return each service's container ('' for a process); None without a daemon. Starts none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How a service runs, and its container, '' where it has none now."""
+
+    run: str = "process"
+    container: str = ""
+
+
+def _ask_daemon(session: Session) -> dict[str, Place] | None:
+    """Return each service's place; None without a daemon. Starts none."""
     client = Client(str(session.paths.socket))
     if not client.is_there():
         return None
@@ -56,11 +68,13 @@ def _ask_daemon(session: Session) -> dict[str, str] | None:
         document = client.get("/v1/status")
     except DaemonUnreachable:
         return None
-    return {row["name"]: row["container"] for row in document["services"]}
+    return {row["name"]: Place(run=row["run"], container=row["container"]) for row in document["services"]}
 
 
-def _read_record(session: Session) -> dict[str, str] | None:
+def _read_record(session: Session) -> dict[str, Place] | None:
     from devenv.adapters.state.run_record import JsonRunRecord  # noqa: PLC0415 - only where the daemon is gone
 
     record = JsonRunRecord(session.paths.record).load()
-    return None if record is None else {name: one.view.container for name, one in record.services.items()}
+    if record is None:
+        return None
+    return {name: Place(run=one.view.run, container=one.view.container) for name, one in record.services.items()}

@@ -54,26 +54,25 @@ def serve(paths: StatePaths, answers: Mapping[str, list[Any]], *, hang: bool = F
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(paths.socket))
         listener.listen()
-        thread = threading.Thread(target=_accept, args=(listener, daemon, over if hang else None))
+        listener.settimeout(0.02)
+        thread = threading.Thread(target=_accept, args=(listener, daemon, over), kwargs={"hang": hang})
         thread.start()
         try:
             yield daemon
         finally:
             over.set()
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
-                last.connect(str(paths.socket))
-                last.sendall(b"BYE\n")
             thread.join(5)
-            paths.socket.unlink()
+            paths.socket.unlink(missing_ok=True)
 
 
-def _accept(listener: socket.socket, daemon: FakeDaemon, over: threading.Event | None) -> None:
-    while True:
-        connection, _ = listener.accept()
+def _accept(listener: socket.socket, daemon: FakeDaemon, over: threading.Event, *, hang: bool) -> None:
+    while not over.is_set():
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            continue
         with connection, connection.makefile("rb") as reading:
             first = reading.readline()
-            if first.startswith(b"BYE"):
-                return
             if not first:
                 continue  # somebody looked whether we are there
             route = first.split()[1].decode()
@@ -84,7 +83,7 @@ def _accept(listener: socket.socket, daemon: FakeDaemon, over: threading.Event |
             daemon.asked.append((route, json.loads(reading.read(length)) if length else None))
             lines = "".join(json.dumps(line) + "\n" for line in daemon.answers.get(route, [{}]))
             connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + lines.encode())
-            if over is not None and route == "/v1/events":
+            if hang and route == "/v1/events":
                 over.wait(10)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from devenv.adapters.logs.reader import LogLine
+from devenv.cli import following_logs
+from devenv.cli.following_logs import merge
 from devenv.cli.log_lines import Style
 from devenv.cli.main import run
 from devenv.cli.reading_logs import LogOptions, read_choice, read_moment
@@ -138,8 +141,59 @@ def test_logs_show_only_the_stacks_services_when_a_daemon_answers(
     """The log of a service that left the file long ago is read only by name."""
     stack.write_log("api", "x\n")
     stack.write_log("gone", "y\n")
-    status = {"version": 1, "services": [{"name": "api", "container": ""}]}
+    status = {"version": 1, "services": [{"name": "api", "run": "process", "container": ""}]}
     with serve(stack.paths, {"/v1/status": [status]}):
         assert run(["logs"]) == 0
         assert run(["logs", "gone"]) == 0
     assert capsys.readouterr().out == "api | x\ngone | y\n"
+
+
+def test_old_file_is_not_read_when_the_service_is_a_container_now(
+    stack: StackFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an embedded server wrote is no log of the container that has not been made yet."""
+    stack.write_log("db", "embedded\n")
+    status = {"version": 1, "services": [{"name": "db", "run": "container", "container": ""}]}
+    with serve(stack.paths, {"/v1/status": [status]}):
+        assert run(["logs", "db"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+async def _stream(*lines: LogLine) -> AsyncIterator[LogLine]:
+    for line in lines:
+        yield line
+
+
+@pytest.mark.anyio
+async def test_streams_are_merged_by_time() -> None:
+    """Each stream is in order; so is the whole."""
+    a, b, c, d = (LogLine(service=name, at=at, text="") for name, at in (("x", 1), ("y", 2), ("x", 3), ("y", 4)))
+    assert [line async for line in merge([_stream(a, c), _stream(), _stream(b, d)])] == [a, b, c, d]
+
+
+def test_following_ends_when_the_stack_ends(
+    stack: StackFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes is shown once, also of a service that joins, and nothing of its earlier life."""
+    monkeypatch.setattr(following_logs, "LOOK_S", 0.2)
+    stack.write_log("api", "before\n")
+    stack.write_log("late", "earlier life\n")
+    looks: list[list[str]] = []
+
+    class Looks(list[object]):
+        def __iter__(self) -> Iterator[object]:
+            looks.append(["api"] if len(looks) == 0 else ["api", "late"])
+            if len(looks) == 2:
+                for name in ("api", "late"):
+                    with (stack.paths.logs / f"{name}.log").open("a") as log:
+                        log.write("after\n")
+            if len(looks) == 3:
+                stack.paths.socket.unlink()
+            rows = [{"name": name, "run": "process", "container": ""} for name in looks[-1]]
+            return iter([{"version": 1, "services": rows}])
+
+    with serve(stack.paths, {"/v1/status": Looks()}):
+        assert run(["logs", "-f"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(line.split(" | ")[1] for line in lines) == ["after", "after", "before"]
+    assert lines[0] == "api | before"
