@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from devenv import __version__
-from devenv.api.wire import VERSION, encode_event, encode_snapshot, status_document
-from devenv.app.requests import DownRequest, Reading, UpRequest
+from devenv.api.wire import VERSION, decode_reading, decode_up, encode_event, encode_snapshot, status_document
+from devenv.app.requests import DownRequest
 from devenv.app.supervisor import Operation, Supervisor
 from devenv.domain.errors import DevenvError, UsageError, to_fields
 from devenv.domain.events import Numbered, OperationEnded
@@ -23,14 +23,15 @@ from devenv.domain.events import Numbered, OperationEnded
 HOSTS = frozenset({"devenv"})
 
 
-def make_app(supervisor: Supervisor) -> Starlette:
-    """Return the application that serves `supervisor`."""
-    routes = _Routes(supervisor)
+def make_app(supervisor: Supervisor, *, first: Operation | None = None) -> Starlette:
+    """Return the application that serves `supervisor`; `first` was begun before there was one."""
+    routes = _Routes(supervisor, first)
     table = [
         Route("/v1/version", routes.version),
         Route("/v1/status", routes.status),
         Route("/v1/events", routes.events),
         Route("/v1/up", routes.up, methods=["POST"]),
+        Route("/v1/first", routes.first, methods=["POST"]),
         Route("/v1/down", routes.down, methods=["POST"]),
         Route("/v1/cancel", routes.cancel, methods=["POST"]),
         Route("/v1/environment", routes.environment, methods=["POST"]),
@@ -41,8 +42,9 @@ def make_app(supervisor: Supervisor) -> Starlette:
 class _Routes:
     """The handlers, one a row of the table."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, first: Operation | None) -> None:
         self._supervisor = supervisor
+        self._first = first
 
     async def version(self, request: Request) -> Response:
         """Answer who we are."""
@@ -70,16 +72,20 @@ class _Routes:
     async def up(self, request: Request) -> Response:
         """Begin an `up` and stream its events to its end."""
         body = await _read(request)
-        asked = UpRequest(**{**body, "reading": _reading(body), "services": tuple(body.get("services", ()))})
-        after = self._supervisor.bus.seq
-        return self._follow(self._supervisor.begin_up(asked), after)
+        return self._follow(self._supervisor.begin_up(decode_up(body)))
+
+    async def first(self, request: Request) -> Response:
+        """Stream the events of the `up` that this daemon was started for, from its beginning to its end."""
+        await _read(request)
+        if self._first is None:
+            raise UsageError("cannot follow the first `up`", why="this daemon was not started for one", fix="devenv up")
+        return self._follow(self._first)
 
     async def down(self, request: Request) -> Response:
         """Begin a `down` or `stop` and stream its events to its end."""
         body = await _read(request)
         asked = DownRequest(**{**body, "services": tuple(body.get("services", ()))})
-        after = self._supervisor.bus.seq
-        return self._follow(self._supervisor.begin_down(asked), after)
+        return self._follow(self._supervisor.begin_down(asked))
 
     async def cancel(self, request: Request) -> Response:
         """End an operation early."""
@@ -90,14 +96,12 @@ class _Routes:
     async def environment(self, request: Request) -> Response:
         """Answer the environment of a service's processes, and where they run."""
         body = await _read(request)
-        return JSONResponse(await self._supervisor.describe_place(body.get("service"), _reading(body)))
+        return JSONResponse(await self._supervisor.describe_place(body.get("service"), decode_reading(body["reading"])))
 
-    def _follow(self, operation: Operation, after: int) -> Response:
-        snapshot = self._supervisor.snapshot()
-
+    def _follow(self, operation: Operation) -> Response:
         async def lines() -> AsyncIterator[str]:
-            yield _line({"kind": "hello", "operation": operation.id, **encode_snapshot(snapshot)})
-            async for numbered in self._supervisor.bus.subscribe(after):
+            yield _line({"kind": "hello", "operation": operation.id, **encode_snapshot(operation.before)})
+            async for numbered in self._supervisor.bus.subscribe(operation.before.seq):
                 yield _line(encode_event(numbered))
                 if _ends(numbered, operation):
                     return
@@ -107,11 +111,6 @@ class _Routes:
 
 def _ends(numbered: Numbered, operation: Operation) -> bool:
     return isinstance(numbered.event, OperationEnded) and numbered.event.operation == operation.id
-
-
-def _reading(body: dict[str, Any]) -> Reading:
-    reading = body["reading"]
-    return Reading(**{**reading, "profiles": tuple(reading.get("profiles", ()))})
 
 
 def _line(data: dict[str, Any]) -> str:

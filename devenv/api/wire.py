@@ -7,7 +7,7 @@ Invariant: `decode_event(encode_event(x)) == x`.
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devenv.domain.events import (
     Event,
@@ -23,6 +23,9 @@ from devenv.domain.events import (
     overall,
 )
 from devenv.domain.lifecycle import State
+
+if TYPE_CHECKING:
+    from devenv.app.requests import Reading, UpRequest
 
 VERSION = 1
 
@@ -64,6 +67,21 @@ def decode_view(data: Mapping[str, Any]) -> ServiceView:
         name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name in known
     }
     return ServiceView(**{**values, "state": State(values["state"])})
+
+
+def decode_reading(data: Mapping[str, Any]) -> "Reading":
+    """Return how to read the configuration."""
+    from devenv.app.requests import Reading  # noqa: PLC0415 - only the daemon decodes it
+
+    return Reading(**{**data, "profiles": tuple(data.get("profiles", ()))})
+
+
+def decode_up(body: Mapping[str, Any]) -> "UpRequest":
+    """Return the `up` that was asked for."""
+    from devenv.app.requests import UpRequest  # noqa: PLC0415
+
+    services = tuple(body.get("services", ()))
+    return UpRequest(**{**body, "reading": decode_reading(body["reading"]), "services": services})
 
 
 def encode_snapshot(snapshot: Snapshot) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Operation:
     turn: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """Ends its wait for its turn."""
     ended: anyio.Event = field(default_factory=anyio.Event)
+    before: Snapshot = field(default_factory=Snapshot)
+    """The state when it was asked for; what comes of it is numbered above."""
     reason: str = "interrupted"
 
     def end(self) -> None:
@@ -152,7 +154,7 @@ class Supervisor:
         }
 
     def _begin(self, verb: str, body: Callable[[Operation], Awaitable[Outcome]]) -> Operation:
-        operation = Operation(id=f"{verb}-{next(self._ids)}", verb=verb)
+        operation = Operation(id=f"{verb}-{next(self._ids)}", verb=verb, before=self.snapshot())
         busy = [other.verb for other in self.operations.values()]
         self.operations[operation.id] = operation
         if busy and verb == "up":

@@ -45,12 +45,18 @@ class Followed:
 
 def follow(client: Client, route: str, body: Mapping[str, Any], view: View) -> Followed:
     """Begin the operation behind `route` and show it to its end. Raises DaemonUnreachable where the daemon dies."""
+    return follow_begun(lambda: (client, client.stream("POST", route, body)), view)
+
+
+def follow_begun(begin: Callable[[], tuple[Client, Iterator[dict[str, Any]]]], view: View) -> Followed:
+    """Show the operation that `begin` begins to its end. A Ctrl-C that comes while it does is not lost."""
     snapshot = Snapshot()
-    operation: list[str] = []
-    with _interrupts(lambda now: _cancel(client, operation, now=now)):
-        for data in client.stream("POST", route, body):
+    under_way = _UnderWay()
+    with _interrupts(under_way):
+        under_way.client, stream = begin()
+        for data in stream:
             if data["kind"] == "hello":
-                operation.append(data["operation"])
+                under_way.learn(data["operation"])
                 services = {item["name"]: decode_view(item) for item in data["services"]}
                 snapshot = Snapshot(stack=data["stack"], seq=data["seq"], services=services)
                 view.start(snapshot)
@@ -60,7 +66,7 @@ def follow(client: Client, route: str, body: Mapping[str, Any], view: View) -> F
                 continue
             snapshot = apply(snapshot, numbered)
             event = numbered.event
-            if isinstance(event, OperationEnded) and event.operation == operation[0]:
+            if isinstance(event, OperationEnded) and event.operation == under_way.operation:
                 conflicts = [conflict for failure in event.failures for conflict in failure.get("conflicts", ())]  # type: ignore[attr-defined]
                 view.end(event, snapshot)
                 return Followed(ended=event, snapshot=snapshot, conflicts=conflicts)
@@ -71,28 +77,43 @@ def follow(client: Client, route: str, body: Mapping[str, Any], view: View) -> F
     )
 
 
-def _cancel(client: Client, operation: list[str], *, now: bool) -> None:
-    if not operation:
-        return
-    try:
-        client.post("/v1/cancel", {"operation": operation[0], "now": now}, timeout_s=5.0)
-    except DevenvError:
-        return  # the daemon is gone: the stream says so
+@dataclass(slots=True, kw_only=True)
+class _UnderWay:
+    """The operation that is followed, and how often Ctrl-C was pressed: gently once, then now."""
+
+    client: Client | None = None
+    operation: str = ""
+    presses: int = 0
+
+    def press(self, signum: int, frame: FrameType | None) -> None:
+        """Cancel it, as soon as it is known."""
+        del signum, frame
+        self.presses += 1
+        if self.operation:
+            self._cancel_beside()
+
+    def learn(self, operation: str) -> None:
+        """Take its name; cancel it if that was asked for already."""
+        self.operation = operation
+        if self.presses:
+            self._cancel_beside()
+
+    def _cancel_beside(self) -> None:
+        # The main thread sits in a read of the stream, so the call goes out beside it.
+        threading.Thread(target=self._cancel, args=(self.presses > 1,), daemon=True).start()
+
+    def _cancel(self, now: bool) -> None:
+        assert self.client is not None
+        try:
+            self.client.post("/v1/cancel", {"operation": self.operation, "now": now}, timeout_s=5.0)
+        except DevenvError:
+            return  # the daemon is gone: the stream says so
 
 
 @contextmanager
-def _interrupts(cancel: Callable[[bool], None]) -> Iterator[None]:
-    """Turn Ctrl-C into `cancel(now)`: the first one gently, every further one now."""
-    pressed = 0
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        del signum, frame
-        pressed += 1
-        # The main thread sits in a read of the stream, so the call goes out beside it.
-        threading.Thread(target=cancel, args=(pressed > 1,), daemon=True).start()
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+def _interrupts(under_way: _UnderWay) -> Iterator[None]:
+    """Turn Ctrl-C and TERM into a press."""
+    before = {number: signal.signal(number, under_way.press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

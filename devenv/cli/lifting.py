@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devenv.api.client import Client
-from devenv.cli.follow import Followed, View, follow
+from devenv.cli.follow import Followed, View, follow, follow_begun
 from devenv.cli.output import can_ask, format_table, here, is_live, print_aside, print_data
 from devenv.cli.session import Session
 from devenv.cli.views.plain import JsonLinesView, PlainView
@@ -40,11 +40,10 @@ class UpOptions:
 def bring_up(session: Session, options: UpOptions) -> int:
     """Bring services up; return the exit status."""
     view = _choose_view(options.progress, as_json=options.as_json)
-    client = session.ensure()
     body = _up_body(session, options)
-    followed = follow(client, "/v1/up", body, view)
+    followed = follow_begun(lambda: session.begin_up(body), view)
     if followed.conflicts:
-        followed = _settle_ports(client, body, followed, options)
+        followed = _settle_ports(session.ensure(), body, followed, options)
     if options.dry_run and followed.ended.status == 0 and not options.as_json:
         _show_plan(followed)
     if options.attach and followed.ended.status == 0:

@@ -5,7 +5,7 @@ Invariant: the same file and project always lead to the same daemon, from every 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,13 +50,24 @@ class Session:
 
     def ensure(self) -> Client:
         """Return a client of the stack's daemon, started where there is none."""
+        return self._ensure()[0]
+
+    def begin_up(self, body: Mapping[str, Any]) -> tuple[Client, Iterator[dict[str, Any]]]:
+        """Begin an `up`; return the client and the events.
+
+        A daemon that has to be started gets it with its settings, and begins before it can be asked anything.
+        """
+        client, is_new = self._ensure(up=body)
+        return client, client.stream("POST", "/v1/first", {}) if is_new else client.stream("POST", "/v1/up", body)
+
+    def _ensure(self, **more: Any) -> tuple[Client, bool]:
         from devenv.daemon.spawn import ensure  # noqa: PLC0415 - loads `subprocess`, for nothing where a daemon runs
 
         client = Client(str(self.paths.socket))
         if client.is_there():
-            return client
+            return client, False
         self.paths.create()
-        start = {"root": self.file, "project": self.project, "reading": self.reading()}
+        start = {"root": self.file, "project": self.project, "reading": self.reading(), **more}
         return ensure(self.paths.socket, self.paths.daemon_log, start)
 
     def _left_running(self) -> bool:

@@ -5,13 +5,12 @@ Invariant: nothing is raised before all files were looked at.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from devenv.config.build import Builder
 from devenv.config.check import Checker, check_references
 from devenv.config.compose.model import ReadCompose
 from devenv.config.compose.project import Answer, Question, choose_files, read_project
 from devenv.config.request import Request
-from devenv.config.services import ServicesFile, read_services
 from devenv.config.text import paths
 from devenv.config.text.problems import Problems, suggest
 from devenv.config.text.source import read_yaml
@@ -20,9 +19,15 @@ from devenv.config.values import normalise_project, read_project_name
 from devenv.domain.errors import ConfigError, UsageError
 from devenv.domain.model import EngineChoice, Service, Stack
 
+if TYPE_CHECKING:
+    from devenv.config.services import ServicesFile
+
 
 def load_services(path: str, request: Request, read_compose: ReadCompose | None) -> Stack:
     """Read services.yaml and the Compose files that it names; raises ConfigError."""
+    from devenv.config.build import Builder  # noqa: PLC0415 - pydantic's models: 60 ms that Compose files do not need
+    from devenv.config.services import read_services  # noqa: PLC0415
+
     problems = Problems(request.start)
     text = problems.open(path)
     document = read_yaml(text, problems) if text else None
@@ -91,7 +96,7 @@ def chosen_profiles(request: Request, variables: Variables) -> tuple[str, ...]:
 
 
 def _read_named_compose(
-    file: ServicesFile, name: str, request: Request, read_compose: ReadCompose | None, problems: Problems
+    file: "ServicesFile", name: str, request: Request, read_compose: ReadCompose | None, problems: Problems
 ) -> Answer:
     named = [file.absolute(name) for name in file.stack.compose]
     present = [path for path in named if paths.is_file(path)]
@@ -131,7 +136,7 @@ def _checked_name(name: str) -> str:
         raise UsageError("cannot use this project name", why=str(error), fix="devenv -p NAME …") from None
 
 
-def _files(path: str, answer: Answer, file: ServicesFile | None, *more: str) -> tuple[str, ...]:
+def _files(path: str, answer: Answer, file: "ServicesFile | None", *more: str) -> tuple[str, ...]:
     found = [path, *(document.file.path for document in answer.sources.documents)]
     if file:
         found += [*file.variables.files, *file.env_files]

@@ -1,7 +1,8 @@
 """The daemon: one process a stack, behind one socket.
 
-Takes the lock, listens, says so, and only then loads what is heavy. Must not know services. Invariant: whoever holds
-the lock owns the socket file; a stale one is replaced, never a reason to fail.
+Takes the lock, listens, says so, and only then loads what is heavy. The `up` that it was started for begins before the
+API's server is loaded: that happens while Compose and the services work. Must not know services. Invariant: whoever
+holds the lock owns the socket file; a stale one is replaced, never a reason to fail.
 """
 
 import json
@@ -23,6 +24,9 @@ from devenv.daemon.spawn import BUSY, READY
 
 FAREWELL_S = 0.05
 """Time for the last answer to reach its client."""
+
+HEAD_START_S = 1.0
+"""So long at most does the first `up` have the processor for itself before the API is loaded."""
 
 LINGER_S = 2.0
 """A daemon with nothing to do ends after this long, so that a next command finds it or starts a fresh one."""
@@ -73,21 +77,43 @@ def _serve(paths: StatePaths, listener: socket.socket, start: Mapping[str, Any])
 async def _run(paths: StatePaths, listener: socket.socket, start: Mapping[str, Any]) -> None:
     import anyio  # noqa: PLC0415
 
-    from devenv.app.requests import Reading  # noqa: PLC0415
+    from devenv.api.wire import decode_reading, decode_up  # noqa: PLC0415
     from devenv.app.supervisor import Supervisor  # noqa: PLC0415
     from devenv.daemon.wiring import build  # noqa: PLC0415
 
-    reading = Reading(**{**start["reading"], "profiles": tuple(start["reading"]["profiles"])})
+    reading = decode_reading(start["reading"])
     tools = build(paths, reading)
     supervisor = Supervisor(key=paths.key, tools=tools, report_bug=lambda error: write_crash_file(paths.crash, error))
     async with supervisor.serve(reading), anyio.create_task_group() as tasks:
+        first = supervisor.begin_up(decode_up(start["up"])) if "up" in start else None
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(_end_when_idle, supervisor, tasks.cancel_scope)
         tasks.start_soon(_end_when_down, supervisor, tasks.cancel_scope)
-        await _serve_api(supervisor, listener)
+        if first is not None:
+            await _let_begin(supervisor, first)
+        await anyio.to_thread.run_sync(_load_server)
+        await _serve_api(supervisor, listener, first)
 
 
-async def _serve_api(supervisor: Any, listener: socket.socket) -> None:
+async def _let_begin(supervisor: Any, first: Any) -> None:
+    """Wait until the first `up` waits for others: loading the server takes the processor for 100 ms."""
+    import anyio  # noqa: PLC0415
+
+    from devenv.domain.events import OperationStarted  # noqa: PLC0415
+
+    with anyio.move_on_after(HEAD_START_S):
+        async for numbered in supervisor.bus.subscribe(first.before.seq):
+            if not isinstance(numbered.event, OperationStarted):
+                return
+
+
+def _load_server() -> None:
+    import uvicorn  # noqa: F401, PLC0415
+
+    import devenv.api.server  # noqa: F401, PLC0415
+
+
+async def _serve_api(supervisor: Any, listener: socket.socket, first: Any) -> None:
     from contextlib import nullcontext  # noqa: PLC0415
 
     import uvicorn  # noqa: PLC0415
@@ -99,8 +125,9 @@ async def _serve_api(supervisor: Any, listener: socket.socket) -> None:
             """Leave signals to us."""
             return nullcontext()
 
+    app = make_app(supervisor, first=first)
     config = uvicorn.Config(
-        make_app(supervisor), log_config=None, access_log=False, lifespan="off", ws="none", http="h11", loop="asyncio"
+        app, log_config=None, access_log=False, lifespan="off", ws="none", http="h11", loop="asyncio"
     )
     await Server(config).serve(sockets=[listener])
 

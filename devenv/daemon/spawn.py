@@ -1,7 +1,7 @@
 """Starts the stack's daemon in the background and waits until it listens.
 
-Standard library only: it is on the path of every command. Must not know what the daemon does. Invariant: when
-`ensure` returns, a daemon listens on the stack's socket; two callers at once get the same one.
+Standard library only: it is on the path of `up`. Must not know what the daemon does. Invariant: when `ensure` returns,
+a daemon listens on the stack's socket; two callers at once get the same one.
 """
 
 import json
@@ -24,19 +24,19 @@ READY = b"ready\n"
 BUSY = b"busy\n"
 
 
-def ensure(socket: Path, log: Path, start: Mapping[str, Any]) -> Client:
-    """Return a client of the daemon behind `socket`, started with the settings `start` where none listens."""
+def ensure(socket: Path, log: Path, start: Mapping[str, Any]) -> tuple[Client, bool]:
+    """Return a client of the daemon behind `socket`, and whether this call started it, with the settings `start`."""
     client = Client(str(socket))
     deadline = time.monotonic() + DEADLINE_S
     while not client.is_there():
         answer = _start(log, start, deadline)
         if answer == READY:
-            return client
+            return client, True
         if answer != BUSY or time.monotonic() > deadline:
             raise _gave_up(log, answer)
         # Another daemon has the lock: it is about to listen, or about to end.
         time.sleep(0.02)
-    return client
+    return client, False
 
 
 def _start(log: Path, start: Mapping[str, Any], deadline: float) -> bytes:
