@@ -34,7 +34,8 @@ async def adopt(crew: Crew, reading: Reading) -> None:
     crew.weights.update(record.weights)
     stack = await _read(crew, reading, record)
     crew.stack = stack
-    had_containers = any(recorded.view.container for recorded in record.services.values())
+    # not by their ids: a daemon that died early has made containers whose ids it never wrote down
+    had_containers = any(recorded.view.run == "container" for recorded in record.services.values())
     project = (record.compose or stack.compose) if had_containers else None
     containers = await _list_containers(crew, project)
     for name in dict.fromkeys([*record.services, *marked]):

@@ -74,11 +74,9 @@ class TakeDown:
             self.summary["removed_volumes"] = [*_list(self.summary.get("removed_volumes")), *folders]
 
     async def _find_engine(self) -> Containers | None:
-        """Return the engine of the configuration where nothing is remembered: its containers may still run."""
-        if self.crew.stack is not None:
-            return None
+        """Return the engine of the configuration where none is remembered: its containers may still be there."""
         try:
-            stack = await self.crew.tools.load(self.reading)
+            stack = self.crew.stack or await self.crew.tools.load(self.reading)
             if stack.compose is None or stack.engine is EngineChoice.EMBEDDED:
                 return None
             engine = self.crew.open_engine(stack.compose)

@@ -235,3 +235,27 @@ async def test_death_of_the_daemon_in_mid_up_leaves_nothing_unknown() -> None:
     async with rig.serve():
         assert (await rig.down()).status == 0
         assert (rig.alive, await rig.containers.list()) == (set(), ())
+
+
+async def test_containers_that_were_never_started_are_removed_by_a_new_daemon() -> None:
+    """Compose had made them when the daemon died; nothing else of the stack knows of them."""
+    rig = Rig(stack(service("db", run=ends_with(1)), container("cache", "db")))
+    async with rig.serve():
+        await rig.up()
+        assert [one.state for one in await rig.containers.list()] == ["created"]
+    rig.restart()
+    async with rig.serve():
+        assert (await rig.down()).status == 0
+        assert await rig.containers.list() == ()
+
+
+async def test_container_is_found_when_only_a_marker_was_left() -> None:
+    """The record is lost and a process lives: the configuration still names the containers' project."""
+    rig = Rig(stack(service("db"), container("cache")))
+    async with rig.serve():
+        await rig.up()
+    rig.record.record = None
+    rig.restart()
+    async with rig.serve():
+        assert (await rig.down()).status == 0
+        assert (rig.alive, await rig.containers.list()) == (set(), ())

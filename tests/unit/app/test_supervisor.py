@@ -202,8 +202,8 @@ async def test_services_outlive_the_daemon() -> None:
 
 
 async def test_record_is_written_once_for_changes_that_come_together() -> None:
-    """Fifty services that start at one moment cost a handful of writes."""
-    rig = Rig(stack(*(service(f"s{number}") for number in range(50))))
+    """Fifty services that start one after the other within a moment cost a handful of writes."""
+    rig = Rig(stack(*(service(f"s{number}", probes=ready_after(number / 1000)) for number in range(50))))
     async with rig.serve():
         await rig.up()
         await anyio.sleep(1)
