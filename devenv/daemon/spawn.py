@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from devenv.api.client import Client
-from devenv.daemon import MARKERS
+from devenv.daemon import BUSY, MARKERS, READY
 from devenv.domain.errors import DaemonUnreachable
 
 DEADLINE_S = 15.0
-READY = b"ready\n"
-BUSY = b"busy\n"
 
 
 def ensure(socket: Path, log: Path, start: Mapping[str, Any]) -> tuple[Client, bool]:

@@ -55,8 +55,8 @@ def build(paths: StatePaths, reading: Reading) -> Toolbox:
     )
 
 
-def load_stack(reading: Reading) -> Stack:
-    """Read the configuration. Raises ConfigError with every mistake."""
+def load_stack(reading: Reading, *, meanwhile: Callable[[], None] = lambda: None) -> Stack:
+    """Read the configuration, doing `meanwhile` while Compose does. Raises ConfigError with every mistake."""
     from devenv.adapters.engine.compose import find_plugin, read_compose  # noqa: PLC0415
     from devenv.config.load import Request, load  # noqa: PLC0415 - loads pydantic and yaml
 
@@ -68,12 +68,15 @@ def load_stack(reading: Reading) -> Stack:
         environment=reading.environment,
         engine=EngineChoice(reading.engine) if reading.engine else None,
     )
-    return load(request, read_compose=read_compose if find_plugin(reading.environment) else None)
+    read = partial(read_compose, meanwhile=meanwhile)
+    return load(request, read_compose=read if find_plugin(reading.environment) else None)
 
 
 def _load_claimed(reading: Reading, paths: StatePaths) -> Stack:
     """Read the configuration and claim its Compose project, so that two checkouts never share containers."""
-    stack = load_stack(reading)
+    from devenv.adapters.engine.line import load_sdk  # noqa: PLC0415 - 100 ms, for stacks with containers
+
+    stack = load_stack(reading, meanwhile=load_sdk)
     # What the files declare wins over the environment of the command that asked.
     stack = replace(stack, environment={**reading.environment, **stack.environment})
     if stack.compose is None or reading.project or claim_project(paths.home, stack.compose.name, stack.root):

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,24 +61,32 @@ def read_compose(
     profiles: tuple[str, ...],
     env_files: tuple[str, ...],
     environment: Mapping[str, str],
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Mapping[str, object]:
     """Return the resolved model of the Compose files, interpolated with `environment`.
 
-    Blocks for about 40 ms. Raises ConfigError whose why is Compose's complaint, HostError without Compose.
+    Blocks for about 40 ms, in which `meanwhile` is called. Raises ConfigError whose why is Compose's complaint,
+    HostError without Compose.
     """
     shape = ComposeProject(name=project or "", files=files, directory=directory, profiles=profiles, env_files=env_files)
     argv = [*_require_plugin(environment), *_name_project(shape), "config", "--format", "json"]
     try:
-        done = subprocess.run(
-            argv, env=dict(environment), cwd=directory or None, stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=CONFIG_S, check=False,
-        )  # fmt: skip
+        with subprocess.Popen(
+            argv, env=dict(environment), cwd=directory or None, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as reader:  # fmt: skip
+            try:
+                meanwhile()
+                output, said = reader.communicate(timeout=CONFIG_S)
+            except BaseException:
+                reader.kill()
+                raise
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HostError("cannot run Docker Compose", why=str(error), fix="docker compose version") from error
-    complaint = done.stderr.decode(errors="replace")
-    if done.returncode != 0:
+    complaint = said.decode(errors="replace")
+    if reader.returncode != 0:
         raise describe_config_failure(complaint)
-    model: dict[str, object] = json.loads(done.stdout)
+    model: dict[str, object] = json.loads(output)
     if warnings := read_warnings(complaint):
         model[WARNINGS] = list(warnings)
     return model

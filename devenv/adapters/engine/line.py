@@ -26,8 +26,9 @@ _WAITS_AT_ONCE = 256
 
 
 def load_sdk() -> None:
-    """Import the SDK, so that the first call need not: 70 to 100 ms, for a worker thread while Compose runs."""
+    """Import the SDK, so that the first call need not: 70 to 100 ms, while Compose runs."""
     import docker  # noqa: F401, PLC0415
+    import requests  # noqa: F401, PLC0415
 
 
 class Refused(HostError):
