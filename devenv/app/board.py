@@ -5,7 +5,6 @@ state changes only through the transition table.
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -45,11 +44,6 @@ class Board:
         if after != before:
             self.views[name] = after
             self._tell(ServiceChanged(service=after, previous=before.state))
-
-    def drop(self, names: Iterable[str]) -> None:
-        """Forget services that are no longer in the file and no longer run."""
-        for name in names:
-            self.views.pop(name, None)
 
     def note(self, text: str, *, level: str = "info", service: str = "") -> None:
         """Tell the user something."""

@@ -75,11 +75,6 @@ class Runner:
         """Tell whether an embedded server runs in place of the service's container."""
         return isinstance(self.service.run, ProcessRun) and bool(self.service.run.stands_in_for)
 
-    @property
-    def is_over(self) -> bool:
-        """Tell whether `run` has returned."""
-        return self._finished.is_set()
-
     def enlist(self, *, adopted: bool = False) -> None:
         """Take the service's place on the board, before `run`: from now on nobody sees it as stopped."""
         self._adopted = adopted

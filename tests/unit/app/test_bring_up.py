@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 import pytest
 
 from devenv.domain.events import OperationEnded, ServiceChanged
-from devenv.domain.lifecycle import State
-from devenv.domain.model import Condition, Restart
+from devenv.domain.lifecycle import State, Trigger
+from devenv.domain.model import Condition, EngineChoice, Restart
 from tests.support.builders import (
     NEVER_READY,
     ReadyAfter,
@@ -381,8 +383,6 @@ async def test_unhealthy_service_fails_the_next_up_by_name() -> None:
     rig = Rig(stack(service("db")))
     async with rig.serve():
         await rig.up()
-        from devenv.domain.lifecycle import Trigger
-
         rig.supervisor.crew.board.move("db", Trigger.SICKEN, detail="HTTP 503")
         ended = await rig.up()
         assert (ended.status, ended.failures[0]["why"]) == (5, "it is unhealthy: HTTP 503")
@@ -420,16 +420,37 @@ async def test_servers_are_embedded_when_no_engine_answers() -> None:
         assert (await rig.down()).status == 0
 
 
+async def test_image_that_cannot_be_had_is_replaced_by_an_embedded_server() -> None:
+    """With `engine: auto` a registry that is away is no reason to do without a database; it is said."""
+    rig = Rig(stack(container("db"), service("api", "db")))
+    rig.containers.images.clear()
+    rig.containers.unpullable["fixture/busybox"] = "registry is away"
+    async with rig.serve():
+        assert (await rig.up()).status == 0
+        assert rig.spawned == ["db", "api"]
+        assert any("can neither be found nor pulled: db run embedded" in text for text in await rig.notes())
+        del rig.processes.started[:]
+        assert (await rig.up()).status == 0
+        assert rig.spawned == []
+
+
+async def test_image_that_nothing_stands_in_for_is_named_when_no_engine_answers() -> None:
+    """The error has the engine's own words beside it."""
+    odd = container("odd")
+    rig = Rig(stack(replace(odd, run=replace(odd.run, image="exotic"))))
+    rig.containers.unreachable = "connection refused"
+    async with rig.serve():
+        ended = await rig.up()
+        assert (ended.status, causes(ended)) == (3, ["cannot run odd without Docker"])
+        assert "cannot reach the Docker engine: connection refused" in str(ended.failures[0])
+
+
 async def test_up_says_which_creation_failed() -> None:
     """When Compose cannot make the containers, each of them fails with its words."""
     rig = Rig(stack(container("db"), service("api", "db")))
     async with rig.serve():
         rig.containers.images.clear()
         rig.containers.unpullable["fixture/busybox"] = "registry is away"
-        from dataclasses import replace
-
-        from devenv.domain.model import EngineChoice
-
         rig.stack = replace(rig.stack, engine=EngineChoice.DOCKER)
         ended = await rig.up()
         assert (ended.status, ended.failures[0]["why"]) == (3, "registry is away")

@@ -8,6 +8,8 @@ from typing import ClassVar
 import anyio
 import pytest
 
+from devenv.app.ports import Launch
+from devenv.domain.holders import ProcessId
 from devenv.domain.lifecycle import CALM_S, State
 from devenv.domain.model import Condition, Restart
 from devenv.domain.probe import NotYet, Outcome, Passed, Target
@@ -24,6 +26,7 @@ from tests.support.builders import (
     task,
 )
 from tests.support.fakes_app import Rig
+from tests.support.fakes_ports import make_holder
 
 pytestmark = pytest.mark.anyio
 
@@ -291,3 +294,50 @@ async def test_engine_lost_after_the_start_fails_the_service_not_the_daemon() ->
         ended = await rig.up()
         assert (ended.status, ended.failures[0]["why"]) == (3, "connection refused")
         assert rig.view("api").state is State.READY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """A probe of the service's port: whoever has it answers."""
+
+    kind: ClassVar[str] = "answers"
+    asks_port: ClassVar[bool] = True
+    is_watched: ClassVar[bool] = False
+
+    def describe(self) -> str:
+        return "answers"
+
+    async def check(self, target: Target) -> Outcome:
+        await anyio.lowlevel.checkpoint()
+        return Passed()
+
+
+async def test_stale_process_that_answers_in_its_place_is_not_ready_by_name() -> None:
+    """An answer counts only where the listener is part of the service itself."""
+    rig = Rig(stack(service("api", ports=(8000,), probes=(Answers(),))))
+    real_spawn = rig.processes.spawn
+
+    def spawn(launch: Launch) -> ProcessId:
+        rig.ports.hold(make_holder(8000, pid=4242, uid=1000, command="python old.py", working_dir="/elsewhere"))
+        return real_spawn(launch)
+
+    rig.processes.spawn = spawn  # type: ignore[method-assign]
+    async with rig.serve():
+        ended = await rig.up()
+        assert ended.failures[0]["code"] == "not-ready"
+        assert 'port 8000 is answered by pid 4242 "python old.py"' in str(ended.failures[0]["why"])
+
+
+async def test_listener_of_its_own_tree_is_ready() -> None:
+    """Root or child, marked or not."""
+    rig = Rig(stack(service("api", ports=(8000,), probes=(Answers(),))))
+    real_spawn = rig.processes.spawn
+
+    def spawn(launch: Launch) -> ProcessId:
+        started = real_spawn(launch)
+        rig.ports.hold(make_holder(8000, pid=started.pid, started=started.started))
+        return started
+
+    rig.processes.spawn = spawn  # type: ignore[method-assign]
+    async with rig.serve():
+        assert (await rig.up()).status == 0
