@@ -13,7 +13,7 @@ def _write_chain(project: Devenv, server: str) -> None:
     project.write(f"""
         services:
           steady: {{command: {server} 0}}
-          base: {{command: {server} 0 --say cause-of-it-all --exit 4, depends_on: [steady]}}
+          base: {{command: {server} 0 --say cause-of-it-all --exit 4, ready: {{log: serving}}, depends_on: [steady]}}
           middle: {{command: {server} 0, depends_on: [base]}}
           top: {{command: {server} 0, depends_on: [middle]}}
     """)

@@ -34,7 +34,7 @@ def _pid_is_alive(pid: int) -> bool:
     return identify(pid) is not None
 
 
-@pytest.mark.parametrize("kind", [Holder.HTTP, Holder.IGNORES_TERM, Holder.FORKS_AWAY, Holder.IPV6_ONLY])
+@pytest.mark.parametrize("kind", [Holder.HTTP, Holder.FORKS_AWAY, Holder.IPV6_ONLY])
 def test_leftover_of_the_project_is_stopped_at_once(project: Devenv, server: str, free_port: int, kind: Holder) -> None:
     """The user's own process with its folder inside the project goes without a question, and is named."""
     _write_web(project, server, free_port)
