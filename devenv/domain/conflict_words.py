@@ -61,7 +61,9 @@ def to_error(refused: tuple[Conflict, ...], *, context: Self = NOBODY) -> PortHe
     fix = _settle(refused, context)
     if len(refused) == 1:
         line = describe_conflict(refused[0], context=context)
-        return PortHeld(f"cannot use port {names[0]}", why=line.partition(": ")[2], fix=fix)
+        other = remedy(refused[0], context=context)
+        either = fix if other == fix else f"{fix}   (or: {other})"
+        return PortHeld(f"cannot use port {names[0]}", why=line.partition(": ")[2], fix=either)
     return PortHeld(
         f"cannot use {len(names)} ports: {', '.join(names)}" if len(names) > 1 else f"cannot use port {names[0]}",
         why=f"{len(refused)} holders, and nobody agreed to stop them",

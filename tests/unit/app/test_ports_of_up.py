@@ -153,7 +153,7 @@ async def test_port_taken_after_the_check_names_who_has_it() -> None:
     rig.processes.spawn = spawn  # type: ignore[method-assign,assignment]
     async with rig.serve():
         failure = (await rig.up()).failures[0]
-        assert (failure["code"], failure["fix"]) == ("port-held", "devenv up --free-ports")
+        assert (failure["code"], failure["fix"]) == ("port-held", "devenv up --free-ports   (or: kill 4242)")
         assert "taken between the check and the start: pid 4242" in str(failure["why"])
         assert "OSError: [Errno 98] Address already in use" in failure["details"]  # type: ignore[operator]
 
