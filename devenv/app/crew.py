@@ -51,6 +51,7 @@ class Crew:
     tools: Toolbox
     board: Board
     tasks: TaskGroup
+    report_bug: Callable[[BaseException], str]
     stack: Stack | None = None
     engine: Containers | None = None
     runners: dict[str, Runner] = field(default_factory=dict)
@@ -151,6 +152,7 @@ class Crew:
             board=self.board,
             choose_stages=self.tools.choose_stages,
             find_blocked=self.find_blocked,
+            report_bug=self.report_bug,
             queue=self._queue if isinstance(service.run, ContainerRun) else None,
             priority=longest_paths(edges_of(services), self.weights).get(service.name, 0.0),
             completes=isinstance(service.run, TaskRun) or _is_awaited_complete(service.name, services.values()),

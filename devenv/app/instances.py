@@ -156,9 +156,11 @@ class ProcessInstance:
         return self.service.run
 
     async def _port_problem(self, number: int) -> str | None:
-        listening, _ = self.ports.listener_pids(number, frozenset())
-        if not listening or self.process is None:
+        if self.process is None:
             return None
+        listening, root = self.ports.listener_pids(number, frozenset({self.process.pid}))
+        if not listening or (root and self.processes.is_alive(self.process)):
+            return None  # mostly the root itself listens: no need to look for the rest of its tree
         tree = self.processes.tree_pids(self.process, self.service.name)
         _, mine = self.ports.listener_pids(number, tree)
         if mine:

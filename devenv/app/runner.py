@@ -6,9 +6,10 @@ stack (that is `supervisor`). Invariant: when `run` has returned, nothing of thi
 service's own process may (it failed its gate and stays up for a look).
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import anyio
@@ -52,6 +53,7 @@ class Runner:
     board: Board
     choose_stages: "ChooseStages"
     find_blocked: Callable[[], frozenset[str]]
+    report_bug: Callable[[BaseException], str]
     queue: StartQueue | None = None
     priority: float = 0.0
     completes: bool = False
@@ -92,6 +94,8 @@ class Runner:
                     await self._live()
                 except DevenvError as error:
                     await self._fail(error)
+                except Exception as error:  # noqa: BLE001 - the boundary: a bug fails its service, not the daemon
+                    self._fail_by_bug(error)
         finally:
             self._finished.set()
 
@@ -261,6 +265,11 @@ class Runner:
         if failures > 1:
             error.why += f", {failures} times in a row"
         return error
+
+    def _fail_by_bug(self, error: Exception) -> None:
+        self.failure = DevenvError(f"a bug in devenv with {self.name}", why=repr(error), fix=self.report_bug(error))
+        view = self.board.views[self.name]
+        self.board.put(replace(view, state=State.FAILED, detail=self.failure.why, since=time.time()))
 
     async def _fail(self, error: DevenvError) -> None:
         if self.explain is not None:

@@ -80,7 +80,13 @@ class Supervisor:
         """Adopt what runs, then keep record and logs while the body runs; services outlive it."""
         self._reading = reading
         async with anyio.create_task_group() as tasks:
-            self._crew = Crew(key=self._key, tools=self._tools, board=Board(self.bus), tasks=tasks)
+            self._crew = Crew(
+                key=self._key,
+                tools=self._tools,
+                board=Board(self.bus),
+                tasks=tasks,
+                report_bug=self._report_bug,
+            )
             await adopt(self._crew, reading)
             tasks.start_soon(keep_record, self._crew)
             tasks.start_soon(self._tools.logs.tend)

@@ -42,6 +42,7 @@ class Rig:
     """A stack, the world it runs in, and the supervisor of it."""
 
     def __init__(self, stack: Stack, *, cpus: int = 4) -> None:
+        self.report_bug: Callable[[BaseException], str] = _raise_bug
         self.stack = stack
         self.logs = FakeLogs()
         self.processes = FakeProcesses(self.logs)
@@ -157,7 +158,7 @@ class Rig:
         self.processes.end(self.pid_of(name), status)
 
     def _supervise(self) -> Supervisor:
-        return Supervisor(key="key", tools=self._tools(), report_bug=_raise_bug)
+        return Supervisor(key="key", tools=self._tools(), report_bug=lambda error: self.report_bug(error))
 
     def _tools(self) -> Toolbox:
         return Toolbox(

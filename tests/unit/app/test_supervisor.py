@@ -7,9 +7,11 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from devenv.app.ports import Launch
 from devenv.app.requests import DownRequest
 from devenv.domain.errors import HostError, UsageError
 from devenv.domain.events import OperationEnded, OperationStarted, Snapshot, apply
+from devenv.domain.holders import ProcessId
 from devenv.domain.lifecycle import State
 from devenv.domain.model import Stop
 from tests.support.builders import NEVER_READY, chain, container, process, ready_after, service, stack, task
@@ -305,3 +307,23 @@ async def test_unknown_service_cannot_be_stopped() -> None:
         await rig.up()
         ended = await rig.follow(rig.supervisor.begin_down(DownRequest(services=("dp",))))
         assert (ended.status, ended.failures[0]["why"]) == (2, "the services that were started are db")
+
+
+async def test_bug_in_one_service_fails_that_service_alone() -> None:
+    """The daemon and everything else live on, and the crash file's path is the fix."""
+    rig = Rig(stack(service("broken"), service("well")))
+    real_spawn = rig.processes.spawn
+
+    def spawn(launch: Launch) -> ProcessId:
+        if launch.service == "broken":
+            raise RuntimeError("nobody thought of this")
+        return real_spawn(launch)
+
+    rig.processes.spawn = spawn  # type: ignore[method-assign]
+    rig.report_bug = lambda error: f"less {error}"
+    async with rig.serve():
+        ended = await rig.up()
+        assert (ended.status, ended.failures[0]["code"]) == (70, "bug")
+        assert "nobody thought of this" in str(ended.failures[0]["why"])
+        assert (rig.view("broken").state, rig.view("well").state) == (State.FAILED, State.READY)
+        assert (await rig.down()).status == 0
