@@ -42,15 +42,11 @@ class Client:
         return _read(self._send("POST", route, body, timeout_s))
 
     def stream(self, method: str, route: str, body: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the JSON lines of an answer as they come. Raises DaemonUnreachable where the daemon dies meanwhile."""
-        with self._send(method, route, body, None) as response:
-            rest = b""
-            try:
-                for block in response.blocks():
-                    *lines, rest = (rest + block).split(b"\n")
-                    yield from map(json.loads, lines)
-            except (OSError, ValueError) as error:
-                raise _lost(error) from None
+        """Ask now; yield the JSON lines of the answer as they come.
+
+        Raises DaemonUnreachable at once where it does not answer, and while yielding where the daemon dies meanwhile.
+        """
+        return _iterate(self._send(method, route, body, None))
 
     def _send(self, method: str, route: str, body: Mapping[str, Any] | None, timeout_s: float | None) -> "_Response":
         payload = b"" if body is None else json.dumps(body).encode()
@@ -112,6 +108,17 @@ class _Response:
         if len(found) != length:
             raise ConnectionError("it ended in the middle of its answer")
         return found
+
+
+def _iterate(response: _Response) -> Iterator[dict[str, Any]]:
+    with response:
+        rest = b""
+        try:
+            for block in response.blocks():
+                *lines, rest = (rest + block).split(b"\n")
+                yield from map(json.loads, lines)
+        except (OSError, ValueError) as error:
+            raise _lost(error) from None
 
 
 def _read(response: _Response) -> Any:

@@ -5,7 +5,7 @@ must not know how a service lives (`runner`). Invariant: before anything starts,
 and all ports have been checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
@@ -155,6 +155,7 @@ class BringUp:
         return plan_up(
             services,
             self.crew.running,
+            everything=resolved,
             named=self.request.services,
             force=self.request.force_recreate or self.request.build,
         )
@@ -236,6 +237,7 @@ class BringUp:
             runner.enlist()
             self.launched.append(name)
             self.crew.tasks.start_soon(runner.run)
+        self.crew.tasks.start_soon(_prepare_probes, [resolved[name] for name in self._fresh])
 
     def _moved_containers(self, resolved: Mapping[str, Service]) -> dict[str, tuple[Port, ...]]:
         """Return the ports of the containers that get other ones than their Compose file says."""
@@ -283,6 +285,14 @@ class BringUp:
 
 
 _DONE = frozenset({State.STOPPED, State.COMPLETED})
+
+
+async def _prepare_probes(services: Iterable[Service]) -> None:
+    """Let probes load what they ask with, while what they will ask still starts."""
+    for probe in (probe for service in services for probe in service.probes):
+        prepare: Callable[[], Awaitable[None]] | None = getattr(probe, "prepare", None)
+        if prepare is not None:
+            await prepare()
 
 
 def _builds(service: Service) -> bool:

@@ -40,7 +40,7 @@ from devenv.domain.model import (
 from devenv.domain.ownership import Self
 from devenv.domain.planner import Running
 from devenv.domain.references import service_url
-from devenv.domain.surroundings import surround
+from devenv.domain.surroundings import inherit, surround
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class Crew:
             queue=self._queue if isinstance(service.run, ContainerRun) else None,
             priority=longest_paths(edges_of(services), self.weights).get(service.name, 0.0),
             completes=isinstance(service.run, TaskRun) or _is_awaited_complete(service.name, services.values()),
-            fingerprint=fingerprint(service),
+            fingerprint=fingerprint(service, inherit(service, services)),
         )
         self.runners[service.name] = runner
         return runner

@@ -14,7 +14,7 @@ from devenv.adapters.state.paths import StatePaths, locate
 from devenv.api.client import Client
 from devenv.config.discover import find_file
 from devenv.daemon import MARKERS
-from devenv.domain.errors import UsageError
+from devenv.domain.errors import DaemonUnreachable, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,14 @@ class Session:
         A daemon that has to be started gets it with its settings, and begins before it can be asked anything.
         """
         client, is_new = self._ensure(up=body)
-        return client, client.stream("POST", "/v1/first", {}) if is_new else client.stream("POST", "/v1/up", body)
+        if is_new:
+            return client, client.stream("POST", "/v1/first", {})
+        try:
+            return client, client.stream("POST", "/v1/up", body)
+        except DaemonUnreachable:
+            # One that ends with its stack still listens for a moment. Asking again is safe: an `up` reconciles.
+            client, is_new = self._ensure(up=body)
+            return client, client.stream("POST", *(("/v1/first", {}) if is_new else ("/v1/up", body)))
 
     def _ensure(self, **more: Any) -> tuple[Client, bool]:
         from devenv.daemon.spawn import ensure  # noqa: PLC0415 - loads `subprocess`, for nothing where a daemon runs

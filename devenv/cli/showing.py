@@ -9,14 +9,14 @@ from typing import Any
 
 from devenv.cli.output import format_table, print_data
 from devenv.cli.session import Session
+from devenv.domain.errors import DaemonUnreachable
 
 EMPTY: dict[str, Any] = {"version": 1, "stack": "", "state": "stopped", "services": []}
 
 
 def show_status(session: Session, *, as_json: bool) -> int:
     """Print the state of every service; return the exit status."""
-    client = session.client()
-    document: dict[str, Any] = EMPTY if client is None else client.get("/v1/status")
+    document = _ask(session)
     if as_json:
         print_data(json.dumps(document))
         return 0
@@ -27,6 +27,18 @@ def show_status(session: Session, *, as_json: bool) -> int:
     header = ("SERVICE", "RUN", "STATE", "URL", "PID", "RESTARTS", "DETAIL")
     print_data(format_table(header, [_row(service) for service in document["services"]]))
     return 0
+
+
+def _ask(session: Session) -> dict[str, Any]:
+    """Return the daemon's document."""
+    client = session.client()
+    try:
+        found: dict[str, Any] = EMPTY if client is None else client.get("/v1/status")
+    except DaemonUnreachable:
+        # One that ends with its stack still listens for a moment; a daemon that is broken says so the second time.
+        client = session.client()
+        found = EMPTY if client is None else client.get("/v1/status")
+    return found
 
 
 def _row(service: dict[str, Any]) -> tuple[str, ...]:

@@ -214,14 +214,15 @@ class Stack:
     """What was left out or decided while reading, one sentence each; always shown."""
 
 
-def fingerprint(service: Service) -> str:
+def fingerprint(service: Service, inherited: Mapping[str, str] | None = None) -> str:
     """Return a hash that changes when a running `service` would have to be recreated.
 
-    Probes, dependencies, restart and stop settings take effect without a new start, and so do not count.
+    `inherited` is what it is told of its dependencies: a moved port changes it. Probes, dependencies, restart and stop
+    settings take effect without a new start, and so do not count.
     """
     run = asdict(service.run)
     if isinstance(service.run, ContainerRun):
         run = {"spec": service.run.spec_hash, "image": service.run.image}
     ports = [(port.number, port.host, port.target, port.transport) for port in service.ports]
-    text = json.dumps([service.kind, run, ports], sort_keys=True, default=str)
+    text = json.dumps([service.kind, run, ports, dict(inherited or {})], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -11,6 +11,7 @@ from devenv.domain.events import ServiceView
 from devenv.domain.graph import close_over, edges_of
 from devenv.domain.lifecycle import State
 from devenv.domain.model import Service, TaskRun, fingerprint
+from devenv.domain.surroundings import inherit
 
 
 class Action(StrEnum):
@@ -65,23 +66,35 @@ def find_essential(services: Mapping[str, Service], named: Iterable[str]) -> fro
 
 
 def plan_up(
-    services: Mapping[str, Service], running: Mapping[str, Running], *, named: Iterable[str] = (), force: bool = False
+    services: Mapping[str, Service],
+    running: Mapping[str, Running],
+    *,
+    everything: Mapping[str, Service] | None = None,
+    named: Iterable[str] = (),
+    force: bool = False,
 ) -> tuple[Step, ...]:
-    """Return a step for each of `services`; with `force` the `named` ones (all if none) are made anew."""
+    """Return a step for each of `services`; with `force` the `named` ones (all if none) are made anew.
+
+    `everything` are all services of the stack, where `services` are only some.
+    """
     forced = set(named) or set(services)
+    around = everything or services
     return tuple(
-        _step(service, running.get(name), force=force and name in forced) for name, service in services.items()
+        _step(
+            service, running.get(name), fingerprint(service, inherit(service, around)), force=force and name in forced
+        )
+        for name, service in services.items()
     )
 
 
-def _step(service: Service, running: Running | None, *, force: bool) -> Step:
+def _step(service: Service, running: Running | None, wanted: str, *, force: bool) -> Step:
     if isinstance(service.run, TaskRun):
         return Step(service=service.name, action=Action.START, why="a task runs once per `up`")
     if running is None or not running.alive:
         return Step(service=service.name, action=Action.START)
     if force:
         return Step(service=service.name, action=Action.REPLACE, why="asked for")
-    if running.fingerprint != fingerprint(service):
+    if running.fingerprint != wanted:
         return Step(service=service.name, action=Action.REPLACE, why="its configuration changed")
     if running.view.state is State.FAILED:
         return Step(service=service.name, action=Action.REPLACE, why="it failed before")

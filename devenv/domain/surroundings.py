@@ -15,11 +15,18 @@ def surround(service: Service, services: Mapping[str, Service], base: Mapping[st
 
     Adds `PORT`, and `<NAME>_PORT` and `<NAME>_URL` of everything that it depends on, directly or not.
     """
-    below = [name for name in close_over(edges_of(services), [service.name]) if name != service.name]
     numbered = service.ports and all(port.number is not None for port in service.ports)
     own = {"PORT": str(first_port(service))} if numbered else {}
     declared = service.run.environment if isinstance(service.run, ProcessRun | TaskRun) else {}
-    return {**base, **addresses({name: services[name] for name in below}), **own, **declared}
+    return {**base, **inherit(service, services), **own, **declared}
+
+
+def inherit(service: Service, services: Mapping[str, Service]) -> dict[str, str]:
+    """Return what a process of `service` is told of its dependencies; a container is told nothing."""
+    if not isinstance(service.run, ProcessRun | TaskRun):
+        return {}
+    below = [name for name in close_over(edges_of(services), [service.name]) if name != service.name]
+    return addresses({name: services[name] for name in below})
 
 
 def addresses(services: Mapping[str, Service]) -> dict[str, str]:

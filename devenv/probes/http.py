@@ -65,10 +65,14 @@ class Http:
             address, port = place.hostname or "", place.port or (443 if place.scheme == "https" else 80)
         except ValueError as error:
             return NotYet(reason=f"{hide_credentials(url)} is no URL ({error})", final=True)
-        if not _is_loaded():
-            await anyio.to_thread.run_sync(_load)
+        await self.prepare()
         # A refused connection costs a tenth of a request, and most attempts of a start are refused.
         return await find_obstacle(address, port) or await self._ask(url, address, port)
+
+    async def prepare(self) -> None:
+        """Load the client, so that the first check need not."""
+        if not _is_loaded():
+            await anyio.to_thread.run_sync(_load)
 
     def _url(self, target: Target) -> str | None:
         if not self.value.startswith("/"):

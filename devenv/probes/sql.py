@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from devenv.domain.probe import NotYet, Outcome, Passed, Target
 from devenv.probes.reach import closes_at_once, find_obstacle, hide_credentials
-from devenv.probes.sql_drivers import Database, Rows, parse_url, run_query
+from devenv.probes.sql_drivers import Database, Rows, load_driver, parse_url, run_query
 
 _SCHEME = re.compile(r"(postgres|postgresql|mysql|mariadb|sqlite)(\+\w+)?:")
 
@@ -42,6 +42,10 @@ class Sql:
     def describe(self) -> str:
         """Return the kind and the place, without the password."""
         return f"sql {hide_credentials(self.value)}"
+
+    async def prepare(self) -> None:
+        """Load the driver, so that the first check need not."""
+        await anyio.to_thread.run_sync(load_driver, self.value)
 
     async def check(self, target: Target) -> Outcome:
         """Log in and run the query, in a thread."""

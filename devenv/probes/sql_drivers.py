@@ -84,6 +84,16 @@ def parse_url(url: str, folder: str) -> Database:
     )
 
 
+def load_driver(url: str) -> None:
+    """Import what `run_query` needs for `url`: 130 ms, better while its server still starts."""
+    written = url.partition(":")[0].partition("+")[0]
+    match _DIALECTS.get(written, written):
+        case "postgresql":
+            import pg8000.native  # noqa: F401, PLC0415
+        case "mysql":
+            import pymysql  # noqa: F401, PLC0415
+
+
 def run_query(database: Database, query: str, timeout_s: float) -> Rows | NotYet | None:
     """Log in, run `query`, leave; None where nobody answered at all."""
     return _DRIVERS[database.dialect](database, query, timeout_s)

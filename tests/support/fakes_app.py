@@ -158,7 +158,10 @@ class Rig:
         self.processes.end(self.pid_of(name), status)
 
     def _supervise(self) -> Supervisor:
-        return Supervisor(key="key", tools=self._tools(), report_bug=lambda error: self.report_bug(error))
+        return Supervisor(key="key", tools=self._tools(), report_bug=self._report_bug)
+
+    def _report_bug(self, error: BaseException) -> str:
+        return self.report_bug(error)
 
     def _tools(self) -> Toolbox:
         return Toolbox(

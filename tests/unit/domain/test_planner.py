@@ -10,6 +10,7 @@ from devenv.domain.events import ServiceView
 from devenv.domain.lifecycle import State
 from devenv.domain.model import Port, Restart, Service, Stop, fingerprint
 from devenv.domain.planner import Action, Running, Step, find_essential, plan_up, select
+from devenv.domain.surroundings import inherit
 from tests.support.builders import chain, container, external, on, process, ready_after, service, task
 
 
@@ -118,6 +119,18 @@ def test_fingerprint_changes_when_a_new_start_is_needed(before: Service, after: 
 def test_fingerprint_of_an_external_service_is_its_address() -> None:
     """Nothing else of it could change."""
     assert fingerprint(external("a", "http://x")) != fingerprint(external("a", "http://y"))
+
+
+def test_dependent_is_replaced_when_the_port_of_what_it_depends_on_moved() -> None:
+    """It was told the old one when it started."""
+    api, web = service("api", ports=(8000,)), service("web", on("api"))
+    told = fingerprint(web, inherit(web, by_name(api, web)))
+    view = ServiceView(name="web", run=web.kind, state=State.READY)
+    runs = {"web": Running(view=view, fingerprint=told, alive=True)}
+    assert [step.action for step in plan_up({"web": web}, runs, everything=by_name(api, web))] == [Action.KEEP]
+    moved = {"api": service("api", ports=(8001,)), "web": web}
+    steps = plan_up({"web": web}, runs, everything=moved)
+    assert [step.action for step in steps] == [Action.REPLACE]
 
 
 def test_everything_required_from_the_top_is_essential() -> None:
