@@ -54,6 +54,7 @@ async def adopt(crew: Crew, reading: Reading) -> None:
 
 async def _read(crew: Crew, reading: Reading, record: Record) -> Stack:
     """Return the configured stack with its recorded ports; where it cannot be read, what the record says."""
+    crew.ambient = reading.environment
     try:
         stack = await crew.tools.load(reading)
     except DevenvError as error:

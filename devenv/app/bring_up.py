@@ -48,6 +48,7 @@ class BringUp:
     async def run(self) -> list[DevenvError]:
         """Do it; return the failures, causes first. Raises what ends it before anything was started."""
         stack = await self.crew.tools.load(self.request.reading)
+        self.crew.ambient = self.request.reading.environment
         for text in stack.notes:
             self.crew.board.note(text)
         self.wanted = self._select(stack)

@@ -53,6 +53,8 @@ class Crew:
     tasks: TaskGroup
     report_bug: Callable[[BaseException], str]
     stack: Stack | None = None
+    ambient: Mapping[str, str] = field(default_factory=dict)
+    """The environment of the command that asked last: what its processes get below what the files declare."""
     engine: Containers | None = None
     runners: dict[str, Runner] = field(default_factory=dict)
     port_numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -130,10 +132,9 @@ class Crew:
                     await_creation=lambda: await_creation(service.name),
                 )
             case ProcessRun() | TaskRun():
-                base = self.stack.environment if self.stack else {}
                 return ProcessInstance(
                     service=service,
-                    environment=surround(service, services, base),
+                    environment=surround(service, services, self.ambient),
                     processes=self.tools.processes,
                     logs=self.tools.logs,
                     ports=self.tools.ports,

@@ -27,6 +27,7 @@ from devenv.domain.conflicts import Consent, can_ask, holder_key
 from devenv.domain.errors import DaemonUnreachable, DevenvError, Interrupted, UsageError, to_fields
 from devenv.domain.events import OperationEnded, OperationStarted, Snapshot
 from devenv.domain.model import ProcessRun, TaskRun
+from devenv.domain.references import resolve_texts
 from devenv.domain.surroundings import addresses, surround
 
 
@@ -139,12 +140,11 @@ class Supervisor:
         """
         stack = self.crew.stack or await self._tools.load(reading)
         running = {name: runner.service for name, runner in self.crew.runners.items()}
+        ambient = self.crew.ambient or reading.environment
         if service is None:
-            return {
-                "environment": {**stack.environment, **addresses(running)},
-                "working_dir": stack.root,
-                "container": "",
-            }
+            declared = resolve_texts(stack.environment, running)
+            environment = {**ambient, **declared, **addresses(running)}
+            return {"environment": environment, "working_dir": stack.root, "container": ""}
         found = running.get(service) or stack.services.get(service)
         if found is None:
             why = f"the services are {', '.join({**stack.services, **running})}"
@@ -152,9 +152,7 @@ class Supervisor:
         view = self.crew.board.views.get(service)
         folder = found.run.working_dir if isinstance(found.run, ProcessRun | TaskRun) else stack.root
         return {
-            "environment": surround(found, {**stack.services, **running}, stack.environment)
-            if service in running
-            else {},
+            "environment": surround(found, {**stack.services, **running}, ambient) if service in running else {},
             "working_dir": folder,
             "container": view.container if view else "",
         }

@@ -152,7 +152,7 @@ def ps(context: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def version(as_json: Json = False) -> None:
     """Print the version."""
-    print_data(json.dumps({"version": __version__}) if as_json else f"devenv {__version__}")
+    print_data(json.dumps({"version": 1, "devenv": __version__}) if as_json else f"devenv {__version__}")
 
 
 commands_reading.register(app)

@@ -80,6 +80,7 @@ async def _run(paths: StatePaths, listener: socket.socket, start: Mapping[str, A
     from devenv.api.wire import decode_reading, decode_up  # noqa: PLC0415
     from devenv.app.supervisor import Supervisor  # noqa: PLC0415
     from devenv.daemon.wiring import build  # noqa: PLC0415
+    from devenv.probes.loading import load_apart  # noqa: PLC0415
 
     reading = decode_reading(start["reading"])
     tools = build(paths, reading)
@@ -91,7 +92,7 @@ async def _run(paths: StatePaths, listener: socket.socket, start: Mapping[str, A
         tasks.start_soon(_end_when_down, supervisor, tasks.cancel_scope)
         if first is not None:
             await _let_begin(supervisor, first)
-        await anyio.to_thread.run_sync(_load_server)
+        await load_apart(_load_server)
         gc.freeze()
         gc.enable()
         await _serve_api(supervisor, listener, first)

@@ -77,8 +77,6 @@ def _load_claimed(reading: Reading, paths: StatePaths) -> Stack:
     from devenv.adapters.engine.line import load_sdk  # noqa: PLC0415 - 100 ms, for stacks with containers
 
     stack = load_stack(reading, meanwhile=load_sdk)
-    # What the files declare wins over the environment of the command that asked.
-    stack = replace(stack, environment={**reading.environment, **stack.environment})
     if stack.compose is None or reading.project or claim_project(paths.home, stack.compose.name, stack.root):
         return stack
     name = f"{stack.compose.name}-{paths.key[:6]}"

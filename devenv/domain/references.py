@@ -37,12 +37,16 @@ def resolve(service: Service, services: Mapping[str, Service]) -> Service:
 
     Ports must have numbers by now. Raises KeyError for a reference that the configuration should have refused.
     """
+    return _deep(service, lambda text: substitute(text, lambda name, field: _look_up(services[name], field)))
+
+
+def resolve_texts(texts: Mapping[str, str], services: Mapping[str, Service]) -> dict[str, str]:
+    """Return `texts` with every reference replaced; one to a service that is not among `services` becomes empty."""
 
     def lookup(name: str, field: str) -> str:
-        other = services[name]
-        return service_url(other) if field == "url" else str(first_port(other))
+        return _look_up(services[name], field) if name in services else ""
 
-    return _deep(service, lambda text: substitute(text, lookup))
+    return {name: substitute(text, lookup) for name, text in texts.items()}
 
 
 def first_port(service: Service) -> int:
@@ -60,6 +64,10 @@ def service_url(service: Service) -> str:
         return ""
     port = next((port for port in service.ports if port.transport is Transport.TCP), service.ports[0])
     return f"{_scheme(service, port)}://{_client_host(port)}:{first_port(service)}"
+
+
+def _look_up(service: Service, field: str) -> str:
+    return service_url(service) if field == "url" else str(first_port(service))
 
 
 _SCHEMES = {5432: "postgresql", 3306: "mysql", 6379: "redis", 27017: "mongodb", 5672: "amqp", 9092: "kafka"}

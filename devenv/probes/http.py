@@ -11,9 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
-import anyio.to_thread
-
 from devenv.domain.probe import NotYet, Outcome, Passed, Target
+from devenv.probes.loading import load_apart
 from devenv.probes.reach import closes_at_once, find_obstacle, hide_credentials, join, shorten, unverified_tls
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Http:
     async def prepare(self) -> None:
         """Load the client, so that the first check need not."""
         if not _is_loaded():
-            await anyio.to_thread.run_sync(_load)
+            await load_apart(_load)
 
     def _url(self, target: Target) -> str | None:
         if not self.value.startswith("/"):

@@ -6,11 +6,13 @@ Must not know of retries, nor of drivers: those are in `sql_drivers`. Invariant:
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import anyio.to_thread
 
 from devenv.domain.probe import NotYet, Outcome, Passed, Target
+from devenv.probes.loading import load_apart
 from devenv.probes.reach import closes_at_once, find_obstacle, hide_credentials
 from devenv.probes.sql_drivers import Database, Rows, load_driver, parse_url, run_query
 
@@ -45,7 +47,7 @@ class Sql:
 
     async def prepare(self) -> None:
         """Load the driver, so that the first check need not."""
-        await anyio.to_thread.run_sync(load_driver, self.value)
+        await load_apart(partial(load_driver, self.value))
 
     async def check(self, target: Target) -> Outcome:
         """Log in and run the query, in a thread."""

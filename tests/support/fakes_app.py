@@ -29,7 +29,7 @@ from tests.support.fakes_ports import FakePortTable
 from tests.support.fakes_processes import FakeLogs, FakeProcesses, FakeRunRecord
 
 E = TypeVar("E")
-READING = Reading(directory=ROOT, pid=77)
+READING = Reading(directory=ROOT, pid=77, environment={"HOME": "/home/ada"})
 ME = Self(uid=1000, pid=500, stack_key="key", project_root=ROOT, home="/home/ada")
 DEADLINE_S = 10_000.0  # of virtual time
 

@@ -87,7 +87,7 @@ def ending_document(ended: OperationEnded, snapshot: Snapshot) -> dict[str, Any]
 
     document = {"version": VERSION, "status": ended.status, "elapsed_s": round(ended.elapsed_s, 3)}
     failures = [dict(failure) for failure in ended.failures]
-    details = {name: value for name, value in asdict(ended)["summary"].items() if name != "steps"}
+    details = {name: value for name, value in asdict(ended)["summary"].items() if name != "services"}
     return {
         **document,
         "verb": ended.verb,

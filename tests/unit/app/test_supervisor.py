@@ -268,13 +268,13 @@ async def test_supervisor_is_idle_when_nothing_runs() -> None:
 async def test_place_beside_a_service_has_its_environment() -> None:
     """`exec` and `run` see what the service itself sees."""
     one = service("api", "db", ports=(8000,), run=replace(process(), environment={"MODE": "dev"}))
-    rig = Rig(stack(service("db", ports=(5432,)), one, environment={"HOME": "/home/ada"}))
+    rig = Rig(stack(service("db", ports=(5432,)), one))
     async with rig.serve():
         await rig.up()
         place = await rig.supervisor.describe_place("api", READING)
         environment = place["environment"]
         assert environment == {
-            "HOME": "/home/ada",
+            **READING.environment,
             "DB_PORT": "5432",
             "DB_URL": "postgresql://127.0.0.1:5432",
             "PORT": "8000",
@@ -283,12 +283,19 @@ async def test_place_beside_a_service_has_its_environment() -> None:
 
 
 async def test_place_of_the_stack_has_everybodys_address() -> None:
-    """`run -- CMD` sees all services that run."""
-    rig = Rig(stack(service("db", ports=(5432,))))
+    """`run -- CMD` sees all services that run, and the stack's own variables with their references replaced."""
+    declared = {"COST": "5$$", "WHERE": "${db.url}/app"}
+    rig = Rig(stack(service("db", ports=(5432,)), environment=declared))
     async with rig.serve():
         await rig.up()
         place = await rig.supervisor.describe_place(None, READING)
-        assert place["environment"] == {"DB_PORT": "5432", "DB_URL": "postgresql://127.0.0.1:5432"}
+        assert place["environment"] == {
+            **READING.environment,
+            "COST": "5$",
+            "WHERE": "postgresql://127.0.0.1:5432/app",
+            "DB_PORT": "5432",
+            "DB_URL": "postgresql://127.0.0.1:5432",
+        }
 
 
 async def test_place_of_an_unknown_service_is_refused() -> None:
