@@ -28,7 +28,7 @@ test: .venv/.installed-dev
 	@PATH="$(BIN):$$PATH" tests/run $(ARGS)
 
 fast: .venv/.installed-dev
-	@"$(BIN)/pytest" -q $(wildcard tests/unit tests/contract) $(ARGS)
+	@"$(BIN)/pytest" -q -m "not engine" $(wildcard tests/unit tests/contract) $(ARGS)
 
 bench: .venv/.installed-bench
 	@PATH="$(BIN):$$PATH" TIERS=bench tests/run -s $(ARGS)

@@ -103,7 +103,7 @@ def real_world(engine: Engine, folder: Path, name: str, port: int) -> Iterator[W
         yield World(containers=stack.containers, end=end, remove_by_hand=remove_by_hand, port=port)
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.engine)])
 def world(request: pytest.FixtureRequest, tmp_path: Path, unique_name: str, free_port: int) -> Iterator[World]:
     """Return the world under test."""
     if request.param == "fake":
