@@ -31,7 +31,7 @@ fast: .venv/.installed-dev
 	@"$(BIN)/pytest" -q -m "not engine" $(wildcard tests/unit tests/contract) $(ARGS)
 
 bench: .venv/.installed-bench
-	@PATH="$(BIN):$$PATH" TIERS=bench tests/run -s $(ARGS)
+	@PATH="$(BIN):$$PATH" tests/run --bench $(ARGS)
 
 check: .venv/.installed-dev
 	@"$(BIN)/ruff" format --check .
