@@ -60,6 +60,7 @@ class BringUp:
         if self.request.dry_run:
             return []
         stack, resolved = await self._get_images(stack, resolved)
+        self.crew.tasks.start_soon(_prepare_probes, [resolved[name] for name in self._fresh])
         await self._stop_replaced()
         self._adopt_stack(stack, resolved)
         await self._launch(resolved)
@@ -238,7 +239,6 @@ class BringUp:
             runner.enlist()
             self.launched.append(name)
             self.crew.tasks.start_soon(runner.run)
-        self.crew.tasks.start_soon(_prepare_probes, [resolved[name] for name in self._fresh])
 
     def _moved_containers(self, resolved: Mapping[str, Service]) -> dict[str, tuple[Port, ...]]:
         """Return the ports of the containers that get other ones than their Compose file says."""

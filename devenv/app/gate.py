@@ -150,6 +150,9 @@ async def _pass_stage(stage: list[_Pursuit], asking: _Asking) -> GateFailure | N
 
 async def _pursue(pursuit: _Pursuit, asking: _Asking) -> GateFailure | None:
     """Ask one probe until it passes; return why it never will."""
+    prepare: Callable[[], Awaitable[None]] | None = getattr(pursuit.probe, "prepare", None)
+    if prepare is not None:
+        await prepare()  # what it loads is not the service's slowness: the pauses must not grow with it
     began_at = anyio.current_time()
     while True:
         asked_at = anyio.current_time()

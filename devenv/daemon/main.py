@@ -24,6 +24,9 @@ from devenv.daemon import BUSY, READY
 FAREWELL_S = 0.05
 """Time for the last answer to reach its client."""
 
+TURN_S = 0.0005
+"""So long may a thread that loads modules keep the event loop waiting; Python's own 5 ms add up to a late "ready"."""
+
 HEAD_START_S = 1.0
 """So long at most does the first `up` have the processor for itself before the API is loaded."""
 
@@ -34,6 +37,7 @@ LINGER_S = 2.0
 def main() -> None:
     """Run until nothing is left to do, or until told to end; services outlive us."""
     gc.disable()  # modules and classes are no garbage: looking for some while they are loaded takes 40 ms
+    sys.setswitchinterval(TURN_S)
     ready_fd = int(sys.argv[1])
     start: dict[str, Any] = json.loads(sys.stdin.buffer.read())
     paths = locate(start["root"], start["project"], environ=os.environ)

@@ -164,7 +164,7 @@ def run_seven(lab: Lab) -> list[Row]:
     probed = (
         "compose: [compose.yaml]\nservices:\n"
         '  postgres: {ready: {sql: "postgresql://app:app@127.0.0.1:${postgres.port}/app"}}\n'
-        "  redis: {ready: {redis: true}}\n" + http
+        '  redis: {ready: {redis: "redis://127.0.0.1:${redis.port}"}}\n' + http
     )
     contestants = {
         "devenv": Contestant(

@@ -189,7 +189,7 @@ class DockerEngine:
     async def published(self) -> Mapping[tuple[int, Transport], ContainerFacts]:
         """Return which running container of the whole engine publishes each host port, in one call."""
         table: dict[tuple[int, Transport], ContainerFacts] = {}
-        for row in cast("tuple[object, ...]", await self._line.ask(lambda client: client.containers())):
+        for row in await self._line.list_running():
             table |= read_publishers(row)
         return table
 

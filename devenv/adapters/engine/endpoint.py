@@ -69,17 +69,21 @@ def greet(endpoint: Endpoint) -> Greeting:
             why=f"{endpoint.url} ({endpoint.chosen_by}): ssh:// is not supported",
             fix="ssh -N -L /tmp/docker.sock:/var/run/docker.sock HOST, then DOCKER_HOST=unix:///tmp/docker.sock",
         )
-    connection = _connect(endpoint)
-    try:
-        connection.request("GET", "/_ping")
-        answer = connection.getresponse()
-        answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise describe_unreachable(endpoint, error) from error
-    finally:
-        connection.close()
+    answer, _ = _get(endpoint, "/_ping")
     version = re.search(r"/([\w.]+)", answer.headers.get("Server", ""))
     return Greeting(version=version[1] if version else "unknown", api=answer.headers.get("Api-Version", ""))
+
+
+def list_running(endpoint: Endpoint) -> tuple[object, ...]:
+    """Return the engine's running containers, as it describes them, without its library; raises HostError."""
+    answer, body = _get(endpoint, "/containers/json")
+    try:
+        found = json.loads(body)
+    except ValueError as error:
+        raise describe_unreachable(endpoint, error) from error
+    if answer.status != http.client.OK or not isinstance(found, list):
+        raise HostError(_WHAT, why=f"it answered {answer.status} when asked for its containers", fix="docker ps")
+    return tuple(found)
 
 
 def describe_unreachable(endpoint: Endpoint, error: Exception) -> HostError:
@@ -98,6 +102,18 @@ def describe_unreachable(endpoint: Endpoint, error: Exception) -> HostError:
             return HostError(_WHAT, why=f"{where}: connection refused, nothing listens", fix=_start_command())
         case _:
             return HostError(_WHAT, why=f"{where}: {str(error) or type(error).__name__}", fix=_start_command())
+
+
+def _get(endpoint: Endpoint, route: str) -> tuple[http.client.HTTPResponse, bytes]:
+    connection = _connect(endpoint)
+    try:
+        connection.request("GET", route)
+        answer = connection.getresponse()
+        return answer, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise describe_unreachable(endpoint, error) from error
+    finally:
+        connection.close()
 
 
 class _UnixConnection(http.client.HTTPConnection):

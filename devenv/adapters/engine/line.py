@@ -6,12 +6,12 @@ the engine is `Refused`, silence is HostError.
 
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
 from anyio import to_thread
 
-from devenv.adapters.engine.endpoint import Endpoint, Greeting, describe_unreachable, greet
+from devenv.adapters.engine.endpoint import Endpoint, Greeting, describe_unreachable, greet, list_running
 from devenv.domain.errors import DevenvError, HostError
 
 if TYPE_CHECKING:
@@ -58,6 +58,13 @@ class EngineLine:
             version = await self.ask(lambda client: client.version(api_version=False))
             self.greeting = Greeting(version=str(version["Version"]), api=str(version["ApiVersion"]))
         return self.greeting
+
+    async def list_running(self) -> tuple[object, ...]:
+        """Return all running containers of the engine; loads no library, which a stack of processes never needs."""
+        if self._client is not None or self.endpoint.tls:
+            rows = await self.ask(lambda client: client.containers())
+            return tuple(cast("list[object]", rows))
+        return await to_thread.run_sync(list_running, self.endpoint, abandon_on_cancel=True, limiter=self._calls)
 
     async def ask(self, call: Callable[["APIClient"], T], *, abandon: bool = True) -> T:
         """Carry out one quick call. With `abandon` a cancelled caller does not wait for the engine's answer."""

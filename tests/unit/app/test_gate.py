@@ -74,6 +74,22 @@ async def test_gate_asks_at_once_when_the_service_answers_already() -> None:
     assert anyio.current_time() == began
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loading(Scripted):
+    """A probe that has to load something before it can ask."""
+
+    async def prepare(self) -> None:
+        await anyio.sleep(0.4)
+
+
+async def test_gate_asks_as_often_when_a_probe_had_to_load_first() -> None:
+    """What devenv itself loads is not taken for a slow service, which is asked less often."""
+    probe = Loading(story=passes_after(0.2))
+
+    assert isinstance(await pass_gate(((probe,),), TARGET, timeout_s=5), Passed)
+    assert len(probe.asked_at) >= 9
+
+
 @pytest.mark.parametrize("starts_after_s", [0.013, 0.31, 1.99, 2.5])
 async def test_gate_sees_readiness_within_25_ms_when_the_start_is_short(starts_after_s: float) -> None:
     """Most dev servers start within seconds, and nobody should wait for the poll."""
