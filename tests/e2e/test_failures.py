@@ -13,7 +13,10 @@ def _write_chain(project: Devenv, server: str) -> None:
     project.write(f"""
         services:
           steady: {{command: {server} 0}}
-          base: {{command: {server} 0 --say cause-of-it-all --exit 4, ready: {{log: serving}}, depends_on: [steady]}}
+          base:
+            command: {server} 0 --say cause-of-it-all --exit 4
+            ready: {{log: serving}} # alive for a moment would do without it, however slow the machine is to fail
+            depends_on: [steady]
           middle: {{command: {server} 0, depends_on: [base]}}
           top: {{command: {server} 0, depends_on: [middle]}}
     """)
@@ -76,7 +79,7 @@ def test_up_goes_on_where_it_failed_when_the_cause_is_mended(project: Devenv, se
     project.up(expect=5)
     before = project.identities()["steady"]
     text = (project.folder / "services.yaml").read_text()
-    (project.folder / "services.yaml").write_text(text.replace(" --exit 4", ""))
+    (project.folder / "services.yaml").write_text(text.replace("cause-of-it-all --exit 4", "serving"))
     project.up()
     assert set(project.states().values()) == {"ready"}
     assert project.identities()["steady"] == before
