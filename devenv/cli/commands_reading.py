@@ -36,7 +36,8 @@ def logs(
     as_json: Json = False,
 ) -> None:
     """Show what services wrote, merged by time; also after `down`."""
-    from devenv.cli.reading_logs import LogOptions, show_logs  # noqa: PLC0415
+    from devenv.cli.logs.choice import LogOptions  # noqa: PLC0415
+    from devenv.cli.logs.showing import show_logs  # noqa: PLC0415
 
     options = LogOptions(
         services=tuple(services or ()),
@@ -55,7 +56,8 @@ def logs(
 
 def attach(context: typer.Context, services: Services = None, as_json: Json = False) -> None:
     """Follow the logs from here on; Ctrl-C ends the looking, not the stack."""
-    from devenv.cli.reading_logs import LogOptions, show_logs  # noqa: PLC0415
+    from devenv.cli.logs.choice import LogOptions  # noqa: PLC0415
+    from devenv.cli.logs.showing import show_logs  # noqa: PLC0415
 
     options = LogOptions(services=tuple(services or ()), follow=True, last=10, as_json=as_json)
     raise typer.Exit(show_logs(session_of(context), options))

@@ -144,7 +144,8 @@ def _show_plan(followed: Followed) -> None:
 
 def _attach(session: Session, options: UpOptions) -> int:
     """Follow the logs until Ctrl-C, which then stops what this `up` started, as Compose does."""
-    from devenv.cli.reading_logs import LogOptions, show_logs  # noqa: PLC0415
+    from devenv.cli.logs.choice import LogOptions  # noqa: PLC0415
+    from devenv.cli.logs.showing import show_logs  # noqa: PLC0415
 
     try:
         show_logs(session, LogOptions(services=options.services, follow=True, last=10))

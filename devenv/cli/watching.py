@@ -14,7 +14,7 @@ from typing import Any
 
 from devenv.api.client import Client
 from devenv.api.wire import VERSION, decode_event, decode_view
-from devenv.cli.log_lines import drop_output, is_output_closed
+from devenv.cli.logs.lines import drop_output, is_output_closed
 from devenv.cli.output import print_data
 from devenv.cli.session import Session
 from devenv.cli.views.words import change_line

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "devenv"
 
 HOMES = {
-    "anyio": ("app", "adapters", "probes", "daemon", "cli/following_logs.py", "cli/port_holders.py"),
+    "anyio": ("app", "adapters", "probes", "daemon", "cli/logs/following.py", "cli/port_holders.py"),
     "docker": ("adapters/engine",),
     "httpx": ("probes/http.py",),
     "pg8000": ("probes/sql_drivers.py",),

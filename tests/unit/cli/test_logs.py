@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from devenv.adapters.logs.reader import LogLine
-from devenv.cli import following_logs
-from devenv.cli.following_logs import merge
-from devenv.cli.log_lines import Style
+from devenv.cli.logs import following as following_logs
+from devenv.cli.logs.choice import LogOptions, read_choice, read_moment
+from devenv.cli.logs.following import merge
+from devenv.cli.logs.lines import Style
 from devenv.cli.main import run
-from devenv.cli.reading_logs import LogOptions, read_choice, read_moment
 from devenv.domain.errors import UsageError
 from tests.unit.cli.stacks import StackFolder, serve
 

@@ -1,12 +1,9 @@
-"""`devenv logs`: lines of all services in the order of time, what was and what comes.
+"""Which lines of the logs are wanted, and the reading of those that are there.
 
-Works without a daemon, also after `down`. Must not know how lines look or where files lie. Invariant: processes alone
-need neither the engine nor an event loop, and a Ctrl-C is never held up.
+Must not print, nor know containers. Invariant: what cannot be read as an option is refused before anything is read.
 """
 
-import heapq
 import re
-import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,10 +12,6 @@ from itertools import takewhile
 from pathlib import Path
 
 from devenv.adapters.logs.reader import LogLine, read_lines
-from devenv.cli.log_lines import LinePrinter, Style, drop_output
-from devenv.cli.log_sources import Sources, find_sources
-from devenv.cli.output import has_colour, here, print_aside
-from devenv.cli.session import Session
 from devenv.domain.durations import parse_duration
 from devenv.domain.errors import UsageError
 
@@ -48,27 +41,6 @@ class Choice:
     until: float | None = None
     grep: re.Pattern[str] | None = None
     keep_colour: bool = False
-
-
-def show_logs(session: Session, options: LogOptions) -> int:
-    """Print the logs; return the exit status. Raises KeyboardInterrupt when Ctrl-C ends a `--follow`."""
-    colour = options.colour and not options.as_json and has_colour(here())
-    choice = read_choice(options, now=time.time(), keep_colour=colour)
-    sources = find_sources(session, options.services)
-    if not sources.names and not options.follow:
-        print_aside("no logs yet (`devenv up` starts the stack)")
-        return 0
-    printer = LinePrinter(
-        Style(as_json=options.as_json, prefix=options.prefix, timestamps=options.timestamps, colour=colour)
-    )
-    printer.make_room(sources.names)
-    try:
-        _show(session, options, sources, choice, printer)
-        printer.flush()
-    except BrokenPipeError:
-        drop_output()
-        return 141
-    return 0
 
 
 def read_choice(options: LogOptions, *, now: float, keep_colour: bool = False) -> Choice:
@@ -115,17 +87,3 @@ def read_past(folder: Path, service: str, choice: Choice) -> Iterator[LogLine]:
     lines = read_lines(folder, [service], since=choice.since, grep=choice.grep, keep_colour=choice.keep_colour)
     before = takewhile(lambda line: line.at <= until, lines)
     return before if choice.last is None else iter(deque(before, maxlen=choice.last))
-
-
-def _show(session: Session, options: LogOptions, sources: Sources, choice: Choice, printer: LinePrinter) -> None:
-    if not options.follow and not sources.containers:
-        past = [read_past(session.paths.logs, name, choice) for name in sources.files]
-        for line in heapq.merge(*past, key=lambda line: line.at):
-            printer.show(line)
-        return
-    from devenv.cli.following_logs import follow_all, show_past  # noqa: PLC0415 - an event loop
-
-    if options.follow:
-        follow_all(session, options.services, sources, choice, printer)
-    else:
-        show_past(session, sources, choice, printer)

@@ -18,11 +18,11 @@ from anyio.abc import TaskGroup
 
 from devenv.adapters.logs import reader as log_reader
 from devenv.adapters.logs.reader import LogLine
-from devenv.cli.log_lines import LinePrinter, is_output_closed
-from devenv.cli.log_sources import Sources, find_sources
+from devenv.cli.logs.choice import Choice, read_past
+from devenv.cli.logs.lines import LinePrinter, is_output_closed
+from devenv.cli.logs.sources import Sources, find_sources
 from devenv.cli.onlooker import open_onlooker
 from devenv.cli.output import print_aside
-from devenv.cli.reading_logs import Choice, read_past
 from devenv.cli.session import Session
 from devenv.domain.errors import HostError
 

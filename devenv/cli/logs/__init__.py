@@ -1,0 +1,1 @@
+"""`devenv logs`: choosing, merging, following and printing lines."""
