@@ -43,7 +43,7 @@ class Session:
 
     def client(self) -> Client | None:
         """Return a client of the running daemon, None where there is none and nothing to look after."""
-        client = Client(str(self.paths.socket))
+        client = Client(str(self.paths.socket), log=str(self.paths.daemon_log))
         if client.is_there():
             return client
         return self.ensure() if self._left_running() else None
@@ -70,7 +70,7 @@ class Session:
     def _ensure(self, **more: Any) -> tuple[Client, bool]:
         from devenv.daemon.spawn import ensure  # noqa: PLC0415 - loads `subprocess`, for nothing where a daemon runs
 
-        client = Client(str(self.paths.socket))
+        client = Client(str(self.paths.socket), log=str(self.paths.daemon_log))
         if client.is_there():
             return client, False
         self.paths.create()

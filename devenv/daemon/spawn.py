@@ -24,7 +24,7 @@ DEADLINE_S = 15.0
 
 def ensure(socket: Path, log: Path, start: Mapping[str, Any]) -> tuple[Client, bool]:
     """Return a client of the daemon behind `socket`, and whether this call started it, with the settings `start`."""
-    client = Client(str(socket))
+    client = Client(str(socket), log=str(log))
     deadline = time.monotonic() + DEADLINE_S
     while not client.is_there():
         answer = _start(log, start, deadline)
