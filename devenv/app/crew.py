@@ -155,12 +155,18 @@ class Crew:
             find_blocked=self.find_blocked,
             report_bug=self.report_bug,
             queue=self._queue if isinstance(service.run, ContainerRun) else None,
-            priority=longest_paths(edges_of(services), self.weights).get(service.name, 0.0),
+            priority=self._prioritise(service, services),
             completes=isinstance(service.run, TaskRun) or _is_awaited_complete(service.name, services.values()),
             fingerprint=fingerprint(service, inherit(service, services)),
         )
         self.runners[service.name] = runner
         return runner
+
+    def _prioritise(self, service: Service, services: Mapping[str, Service]) -> float:
+        """Return how urgent a start is; only containers queue for one."""
+        if not isinstance(service.run, ContainerRun):
+            return 0.0
+        return longest_paths(edges_of(services), self.weights).get(service.name, 0.0)
 
     async def stop(
         self, names: Iterable[str], *, grace_s: float | None = None, discard: bool = False
