@@ -67,7 +67,7 @@ class Crew:
     _project: ComposeProject | None = None
 
     def __post_init__(self) -> None:
-        self._queue = StartQueue(self.tools.cpus)
+        self._queue = StartQueue(self.tools.cpus, crowd=self.tools.cpus * 5)
 
     @property
     def running(self) -> dict[str, Running]:

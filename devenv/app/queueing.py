@@ -1,7 +1,7 @@
 """Lets a few starts run at once, the most urgent first.
 
 Owns nothing but the queue. Invariant: of those that wait, the one with the highest priority goes next; equal ones
-go in the order in which they came.
+go in the order in which they came. Only what is less urgent than something under way is held back for its sake.
 """
 
 import heapq
@@ -12,12 +12,17 @@ from itertools import count
 import anyio
 import anyio.lowlevel
 
+_EQUAL = 0.8
+"""This share of a priority counts as much as the whole: durations that were learned are never quite the same."""
+
 
 class StartQueue:
-    """A limiter of `width` places, given out by priority."""
+    """A limiter of `width` places, given out by priority; `crowd` of them to those as urgent as all under way."""
 
-    def __init__(self, width: int) -> None:
-        self._free = width
+    def __init__(self, width: int, *, crowd: int = 0) -> None:
+        self._width = width
+        self._crowd = max(width, crowd)
+        self._under_way: list[float] = []
         self._order = count()
         self._waiting: list[tuple[float, int, anyio.Event]] = []
 
@@ -28,7 +33,7 @@ class StartQueue:
         try:
             yield
         finally:
-            self._release()
+            self._release(priority)
 
     async def _acquire(self, priority: float) -> None:
         granted = anyio.Event()
@@ -42,17 +47,22 @@ class StartQueue:
         except BaseException:
             # Cancelled: leave the queue, or hand on the place that was given in the meantime.
             if granted.is_set():
-                self._release()
+                self._release(priority)
             else:
                 self._waiting.remove(entry)
                 heapq.heapify(self._waiting)
             raise
 
-    def _release(self) -> None:
-        self._free += 1
+    def _release(self, priority: float) -> None:
+        self._under_way.remove(priority)
         self._grant()
 
     def _grant(self) -> None:
-        while self._free > 0 and self._waiting:
-            self._free -= 1
-            heapq.heappop(self._waiting)[2].set()
+        while self._waiting and self._has_place(-self._waiting[0][0]):
+            priority, _, granted = heapq.heappop(self._waiting)
+            self._under_way.append(-priority)
+            granted.set()
+
+    def _has_place(self, priority: float) -> bool:
+        count = len(self._under_way)
+        return count < self._width or (count < self._crowd and priority >= _EQUAL * max(self._under_way))

@@ -183,6 +183,23 @@ async def test_queue_lets_as_many_in_as_it_is_wide() -> None:
     assert (inside, most) == (0, 2)
 
 
+async def test_queue_lets_a_crowd_in_when_none_is_more_urgent() -> None:
+    """Ten services that wait for nobody gain nothing from waiting for each other; what is less urgent still waits."""
+    queue, inside = StartQueue(2, crowd=5), []
+
+    async def work(priority: float) -> None:
+        async with queue.turn(priority):
+            inside.append(priority)
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for priority in (3.0, 1.0, 2.9, 3.0, 1.0, 2.8):
+            tasks.start_soon(work, priority)
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(inside) == [2.8, 2.9, 3.0, 3.0]
+        tasks.cancel_scope.cancel()
+
+
 async def test_queue_prefers_the_higher_priority_among_those_that_wait() -> None:
     """Whoever came first; also among those that come at the same moment."""
     queue, order = StartQueue(1), []
