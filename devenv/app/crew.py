@@ -67,7 +67,8 @@ class Crew:
     _project: ComposeProject | None = None
 
     def __post_init__(self) -> None:
-        self._queue = StartQueue(self.tools.cpus, crowd=self.tools.cpus * 5)
+        # one start of a container keeps two processors busy
+        self._queue = StartQueue(max(1, self.tools.cpus // 2), crowd=self.tools.cpus * 5)
 
     @property
     def running(self) -> dict[str, Running]:
