@@ -28,6 +28,11 @@ from devenv.domain.probe import Stages, Target
 SETTLE_S = 0.1
 """A process that nothing can be asked of counts as ready when it is still alive after this long."""
 
+_SETTLE_AGAIN_S = (
+    0.5,
+    5.0,
+)  # one that ended before must outlive its last life: this much and twice that, at most so much
+
 END_IS_NEWS_S = 2.0
 """So long is the end of a thing awaited that could not be looked at."""
 
@@ -66,6 +71,7 @@ class Runner:
     _adopted: bool = False
     _began: float = 0.0
     _was_ready: bool = False
+    _settle_s: float = SETTLE_S
 
     @property
     def name(self) -> str:
@@ -145,6 +151,7 @@ class Runner:
                 return
             lived_s = anyio.current_time() - self._began
             failures = 1 if self._was_ready and lived_s >= CALM_S else failures + 1
+            self._settle_s = min(_SETTLE_AGAIN_S[1], _SETTLE_AGAIN_S[0] + 2 * lived_s)
             if not await self._survive(exit_code, lived_s, failures):
                 return
             await self._start()
@@ -205,7 +212,7 @@ class Runner:
 
     async def _pass_gate(self, stages: Stages, target: Target) -> DevenvError | None:
         if not stages and not isinstance(self.service.run, ContainerRun):
-            await anyio.sleep(SETTLE_S)
+            await anyio.sleep(self._settle_s)
         outcome = await pass_gate(
             stages,
             target,

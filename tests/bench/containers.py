@@ -5,21 +5,17 @@ an order that changes with each round.
 """
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from tests.bench.lab import STACKS, Failed, Lab
+from tests.bench.alone import WEB, find_longest, measure_alone, read_needs
+from tests.bench.lab import STACKS, Lab
 from tests.bench.rows import Row, compare, middle, show_ms
 
 Samples = dict[str, dict[str, list[float]]]
 
 CHAIN = ("s1", "s2", "s3", "s4", "s5")
-WEB = {"api": 8000, "signup": 8002, "docs": 3000, "bouncer": 8080, "web": 5173}
 _NO_GRACE = ("-t", "0")
 
 
@@ -187,7 +183,7 @@ def run_seven(lab: Lab) -> list[Row]:
     for _ in range(lab.rounds):
         for name in lab.shuffled((*contestants, "alone")):
             if name == "alone":
-                _measure_alone(lab, alone, more, starts, stops)
+                measure_alone(lab, alone, more, starts, stops)
             else:
                 _seven_turn(lab, contestants[name], more, ups, downs)
     return _seven_rows(ups, downs, starts, stops)
@@ -205,71 +201,13 @@ def _seven_turn(
         lab.clear_project(one.project)
 
 
-def _measure_alone(
-    lab: Lab, folder: Path, more: Mapping[str, str], starts: dict[str, list[float]], stops: dict[str, list[float]]
-) -> None:
-    """Measure each service by itself: from the engine's start to its first answer, and its stop."""
-    from docker import APIClient
-
-    project = f"{lab.prefix}i"
-    lab.run(lab.compose(project, "create"), folder, more)
-    client = APIClient(version="auto")
-    try:
-        rows = client.containers(all=True, filters={"label": f"com.docker.compose.project={project}"})
-        found = {row["Labels"]["com.docker.compose.service"]: row["Id"] for row in rows}
-        for name in lab.shuffled(found):
-            began = time.monotonic()
-            client.start(found[name])
-            _await_answer(client, found[name], name)
-            starts.setdefault(name, []).append(time.monotonic() - began)
-            began = time.monotonic()
-            client.stop(found[name])
-            stops.setdefault(name, []).append(time.monotonic() - began)
-    finally:
-        client.close()
-        lab.clear_project(project)
-
-
-def _await_answer(client: Any, container: str, name: str) -> None:
-    networks = client.inspect_container(container)["NetworkSettings"]["Networks"]
-    address = next(iter(networks.values()))["IPAddress"]
-    deadline = time.monotonic() + 30
-    while not _answers(address, name):
-        if time.monotonic() > deadline:
-            raise Failed(f"{name} does not answer")
-        time.sleep(0.005)
-
-
-def _answers(address: str, name: str) -> bool:
-    import http.client
-    import socket
-
-    import pg8000.dbapi
-    import pg8000.exceptions
-
-    try:
-        if name == "postgres":
-            pg8000.dbapi.connect(user="app", password="app", database="app", host=address, timeout=2).close()
-        elif name == "redis":
-            with socket.create_connection((address, 6379), 1) as line:
-                line.sendall(b"PING\r\n")
-                return line.recv(16).startswith(b"+PONG")
-        else:
-            connection = http.client.HTTPConnection(address, WEB[name], timeout=1)
-            connection.request("GET", "/health")
-            return connection.getresponse().status == 200
-    except (OSError, pg8000.exceptions.Error, http.client.HTTPException):
-        return False
-    return True
-
-
 def _seven_rows(
     ups: dict[str, list[float]], downs: dict[str, list[float]], starts: dict[str, list[float]],
     stops: dict[str, list[float]],
 ) -> list[Row]:  # fmt: skip
-    needs = _read_needs(STACKS / "seven.yml")
-    start_s, path = _longest(needs, {name: middle(samples) for name, samples in starts.items()})
-    stop_s, stop_path = _longest(needs, {name: middle(samples) for name, samples in stops.items()})
+    needs = read_needs(STACKS / "seven.yml")
+    start_s, path = find_longest(needs, {name: middle(samples) for name, samples in starts.items()})
+    stop_s, stop_path = find_longest(needs, {name: middle(samples) for name, samples in stops.items()})
     rows: list[Row] = []
     peer = ("compose --wait", ups["compose"])
     for name, what in (("devenv", "zero configuration"), ("devenv+probes", "own probes")):
@@ -287,24 +225,6 @@ def _seven_rows(
         )
     )  # fmt: skip
     return rows
-
-
-def _read_needs(file: Path) -> dict[str, tuple[str, ...]]:
-    services = yaml.safe_load(file.read_text())["services"]
-    return {name: tuple(spec.get("depends_on", ())) for name, spec in services.items()}
-
-
-def _longest(needs: Mapping[str, Iterable[str]], costs: Mapping[str, float]) -> tuple[float, list[str]]:
-    """Return the longest path through the graph, with what it costs."""
-    known: dict[str, tuple[float, list[str]]] = {}
-
-    def reach(name: str) -> tuple[float, list[str]]:
-        if name not in known:
-            before = max((reach(need) for need in needs[name]), default=(0.0, []))
-            known[name] = (before[0] + costs[name], [*before[1], name])
-        return known[name]
-
-    return max(reach(name) for name in needs)
 
 
 def images_missing(lab: Lab) -> list[str]:
