@@ -55,7 +55,7 @@ def test_rollback_stops_what_this_up_started(project: Devenv, server: str) -> No
         services:
           steady: {{command: {server} 0}}
           fresh: {{command: {server} 0}}
-          base: {{command: {server} 0 --exit 4, depends_on: [steady, fresh]}}
+          base: {{command: exit 4, depends_on: [steady, fresh]}}
     """)
     project.up("--rollback", expect=5)
     states = project.states()
@@ -89,7 +89,7 @@ def test_optional_dependency_that_fails_does_not_stop_its_user(project: Devenv, 
     """`required: false`: the stack is up without it, and that is said."""
     project.write(f"""
         services:
-          cache: {{command: {server} 0 --exit 1}}
+          cache: {{command: exit 1}}
           api: {{command: {server} 0, depends_on: {{cache: {{condition: ready, required: false}}}}}}
     """)
     done = project.run("up")
