@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,10 @@ class OneAnswer:
         with line:
             while b"\r\n\r\n" not in self.request:
                 self.request += line.recv(65536)
+            head, _, body = self.request.partition(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+            while length and len(body) < int(length[1]):  # what is left unread would reset the connection
+                body += line.recv(65536)
             line.sendall(self._answer)
 
     def close(self) -> None:
