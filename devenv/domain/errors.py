@@ -102,6 +102,13 @@ class StopFailed(DevenvError):
     exit_status = 5
 
 
+class SchemaDrift(DevenvError):
+    """The database is not what the code expects, or a check of `devenv check` blocks."""
+
+    code = "schema-drift"
+    exit_status = 6
+
+
 class DaemonUnreachable(DevenvError):
     """The stack's daemon could not be started or does not answer."""
 
@@ -126,6 +133,7 @@ BY_CODE: dict[str, type[DevenvError]] = {
         StartFailed,
         NotReady,
         StopFailed,
+        SchemaDrift,
         DaemonUnreachable,
         Interrupted,
     )

@@ -48,6 +48,13 @@ class Restart(StrEnum):
     ALWAYS = "always"
 
 
+class OnDrift(StrEnum):
+    """What a database that differs from the code means for "ready"."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
 class EngineChoice(StrEnum):
     """Where Compose services run."""
 
@@ -159,6 +166,55 @@ Run = ContainerRun | ProcessRun | TaskRun | ExternalRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaRules:
+    """How a service's database is held against its code; what is empty is found in the service's own files.
+
+    `database` is a URL. `models` is `module:attribute`, or the path of a schema.prisma, alembic.ini or manage.py.
+    `migrations` names a tool, or the folder of its files. `migrate` is the command that mends the database, and
+    `auto_migrate` lets `up` run it. `ignore` holds globs of table names; `accept` is the absolute path of a file with
+    the ids of intended differences.
+    """
+
+    database: str = ""
+    models: str = ""
+    migrations: str = ""
+    migrate: tuple[str, ...] = ()
+    auto_migrate: bool = False
+    ignore: tuple[str, ...] = ()
+    accept: str = ""
+    on_drift: OnDrift = OnDrift.FAIL
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRules:
+    """What a Redis-like cache may hold: the longest TTL in seconds by key pattern (`booking:*`), None for any TTL.
+
+    `url` is empty for the service's own address; `flush_on_migrate` drops the declared keys after a migration.
+    """
+
+    url: str = ""
+    prefixes: Mapping[str, float | None] = field(default_factory=dict)
+    flush_on_migrate: bool = False
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRules:
+    """What `devenv check` asks of the variables that a service gets.
+
+    `required` must have a value; `forbidden` maps a variable to the values that it must not have, none for any;
+    `example` is the absolute path of an `.env.example` whose values are placeholders; `secrets` are further variables
+    that are held to the rules for passwords.
+    """
+
+    required: tuple[str, ...] = ()
+    forbidden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A node of the graph. `ready_timeout_s` is how long its gate may take after its start."""
 
@@ -171,6 +227,12 @@ class Service:
     restart: Restart = Restart.NO
     stop: Stop = field(default_factory=Stop)
     profiles: tuple[str, ...] = ()
+    schema: SchemaRules | None = None
+    """None where nothing is asked of its database."""
+    imports: tuple[str, ...] = ()
+    """Absolute paths of the SQL files that a task loads."""
+    cache: CacheRules | None = None
+    env: EnvironmentRules | None = None
     mark: Mark | None = None
 
     @property
@@ -210,6 +272,7 @@ class Stack:
     compose: ComposeProject | None = None
     engine: EngineChoice = EngineChoice.AUTO
     environment: Mapping[str, str] = field(default_factory=dict)
+    env: EnvironmentRules | None = None
     notes: tuple[str, ...] = ()
     """What was left out or decided while reading, one sentence each; always shown."""
 

@@ -11,10 +11,11 @@ from typing import ClassVar
 
 import anyio.to_thread
 
+from devenv.domain.database import Database, parse_url
 from devenv.domain.probe import NotYet, Outcome, Passed, Target
 from devenv.probes.loading import load_apart
 from devenv.probes.reach import closes_at_once, find_obstacle, hide_credentials
-from devenv.probes.sql_drivers import Database, Rows, load_driver, parse_url, run_query
+from devenv.probes.sql_drivers import Rows, load_driver, run_query
 
 _SCHEME = re.compile(r"(postgres|postgresql|mysql|mariadb|sqlite)(\+\w+)?:")
 

@@ -9,24 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
+from devenv.domain.database import Database, dialect_of
 from devenv.domain.probe import NotYet
 from devenv.probes.reach import shorten, unverified_tls
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
-    """Where to log in. `socket` is the path of a unix socket, `name` a database or a SQLite file."""
-
-    dialect: str
-    host: str = "127.0.0.1"
-    port: int = 0
-    user: str = ""
-    password: str = ""
-    name: str = ""
-    socket: str = ""
-    needs_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +23,6 @@ class Rows:
     has_result: bool = True
 
 
-_DIALECTS = {"postgres": "postgresql", "mariadb": "mysql"}
-_PORTS = {"postgresql": 5432, "mysql": 3306}
 _POSTGRES_SUSPECTS = {
     "28P01": "authentication failed",
     "28000": "authentication failed",
@@ -55,39 +39,9 @@ _MYSQL_SUSPECTS = {
 _MYSQL_SILENCE = frozenset({2002, 2003, 2006, 2013})
 
 
-def parse_url(url: str, folder: str) -> Database:
-    """Read a database URL as SQLAlchemy and its kin write it; `folder` is where relative SQLite paths begin.
-
-    Raises ValueError where it names nothing that can be asked.
-    """
-    scheme, _, rest = url.partition(":")
-    written = scheme.partition("+")[0]
-    dialect = _DIALECTS.get(written, written)
-    if dialect == "sqlite":
-        return Database(dialect=dialect, name=_sqlite_path(rest, folder))
-    if dialect not in _PORTS:
-        raise ValueError(f"{written} is none of postgresql, mysql, mariadb, sqlite")
-    place = urlsplit(url)
-    options = {name: values[-1] for name, values in parse_qs(place.query).items()}
-    port = place.port or int(options.get("port", _PORTS[dialect]))
-    host = place.hostname or options.get("host", "127.0.0.1")
-    socket = options.get("unix_socket", f"{host}/.s.PGSQL.{port}" if host.startswith("/") else "")
-    return Database(
-        dialect=dialect,
-        host=host,
-        port=port,
-        user=unquote(place.username or options.get("user", "")),
-        password=unquote(place.password or options.get("password", "")),
-        name=unquote(place.path.strip("/")),
-        socket=socket,
-        needs_tls=options.get("sslmode", "") in {"require", "verify-ca", "verify-full"},
-    )
-
-
 def load_driver(url: str) -> None:
     """Import what `run_query` needs for `url`: 130 ms, better while its server still starts."""
-    written = url.partition(":")[0].partition("+")[0]
-    match _DIALECTS.get(written, written):
+    match dialect_of(url):
         case "postgresql":
             import pg8000.native  # noqa: F401, PLC0415
         case "mysql":
@@ -97,13 +51,6 @@ def load_driver(url: str) -> None:
 def run_query(database: Database, query: str, timeout_s: float) -> Rows | NotYet | None:
     """Log in, run `query`, leave; None where nobody answered at all."""
     return _DRIVERS[database.dialect](database, query, timeout_s)
-
-
-def _sqlite_path(rest: str, folder: str) -> str:
-    path = unquote(rest.partition("?")[0])
-    if not path.startswith("///") or path in {"///", "///:memory:"}:
-        raise ValueError("a SQLite URL names a file: sqlite:///relative.db or sqlite:////absolute.db")
-    return str(Path(folder) / path[3:])
 
 
 def _ask_postgres(database: Database, query: str, timeout_s: float) -> Rows | NotYet | None:

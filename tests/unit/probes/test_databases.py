@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from devenv.domain.database import Database, parse_url
 from devenv.domain.probe import NotYet, Outcome, Passed, Target
 from devenv.probes import Redis, Sql
-from devenv.probes.sql_drivers import Database, Rows, parse_url
+from devenv.probes.sql_drivers import Rows
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Databases as the schema gate reads them, and their dumps."""

@@ -1,0 +1,1 @@
+"""Lock files against what is installed: node_modules and virtual environments."""

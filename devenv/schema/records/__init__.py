@@ -1,0 +1,1 @@
+"""What migration tools have written down in the database, against their files; one row a tool."""
