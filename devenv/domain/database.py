@@ -38,6 +38,20 @@ class Database:
         return f"database {self.name or '(none)'}{schema} at {self.socket or f'{self.host}:{self.port}'}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPlace:
+    """Where a database's own tools (pg_dump, mysqldump) are: inside a container, in a folder, or on the PATH.
+
+    `container` is the id of the running container with the server, '' for none; `programs` the folder of an embedded
+    server's programs, '' for the PATH. `inner_port` is the server's port inside its container.
+    """
+
+    service: str = ""
+    container: str = ""
+    programs: str = ""
+    inner_port: int = 0
+
+
 def parse_url(url: str, folder: str) -> Database:
     """Read a database URL; `folder` is where relative SQLite paths begin.
 
