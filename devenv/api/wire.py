@@ -123,4 +123,5 @@ def status_row(view: ServiceView) -> dict[str, Any]:
         "log": view.log,
         "ready_after_s": None if view.ready_after_s is None else round(view.ready_after_s, 3),
         "detail": view.detail,
+        "schema": view.schema,
     }

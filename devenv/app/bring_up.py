@@ -64,6 +64,7 @@ class BringUp:
         await self._stop_replaced()
         self._adopt_stack(stack, resolved)
         await self._launch(resolved)
+        await self._check_kept(resolved)
         settled = await Settling(crew=self.crew, wanted=self.wanted, essential=essential).wait(self.request.timeout_s)
         self.degraded = settled.degraded
         if not settled.failures:
@@ -234,11 +235,20 @@ class BringUp:
         explain = partial(explain_port, self.crew, pid=self.request.reading.pid, stopped=self._stopped)
         for name in self._fresh:
             instance = self.crew.make_instance(resolved[name], resolved, self._await_creation)
-            runner = self.crew.hire(resolved[name], resolved, among, instance)
+            runner = self.crew.hire(resolved[name], resolved, among, instance, strict=self.request.strict)
             runner.explain = explain
             runner.enlist()
             self.launched.append(name)
             self.crew.tasks.start_soon(runner.run)
+
+    async def _check_kept(self, resolved: Mapping[str, Service]) -> None:
+        """Hold the databases of what runs already against the code as it is now: it may have changed since."""
+        kept = [step.service for step in self.steps if step.action is Action.KEEP]
+        async with anyio.create_task_group() as tasks:
+            for name in (name for name in kept if resolved[name].schema is not None):
+                runner = self.crew.runners[name]
+                runner.checks = self.crew.make_checks(resolved[name], resolved, strict=self.request.strict)
+                tasks.start_soon(runner.check_again)
 
     def _moved_containers(self, resolved: Mapping[str, Service]) -> dict[str, tuple[Port, ...]]:
         """Return the ports of the containers that get other ones than their Compose file says."""

@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from devenv.app.board import Board
+from devenv.app.checks import Checks
 from devenv.app.container_instance import ContainerInstance
 from devenv.app.exits import ExitBoard
 from devenv.app.instances import ExternalInstance, Instance, ProcessInstance
@@ -22,7 +23,7 @@ from devenv.app.toolbox import Toolbox
 from devenv.domain.errors import DevenvError, HostError
 from devenv.domain.events import ServiceView
 from devenv.domain.graph import dependents_of, edges_of, find_blocked, longest_paths, order
-from devenv.domain.lifecycle import LIVE, State
+from devenv.domain.lifecycle import LIVE, ON_THE_WAY, State
 from devenv.domain.model import (
     ComposeProject,
     Condition,
@@ -40,6 +41,7 @@ from devenv.domain.model import (
 from devenv.domain.ownership import Self
 from devenv.domain.planner import Running
 from devenv.domain.references import service_url
+from devenv.domain.subject import Subject, make_subject
 from devenv.domain.surroundings import inherit, surround
 
 
@@ -141,8 +143,49 @@ class Crew:
                     ports=self.tools.ports,
                 )
 
+    def make_checks(self, service: Service, services: Mapping[str, Service], *, strict: bool = False) -> Checks | None:
+        """Return what is checked of `service` beside its probes; None for what is only asked from outside."""
+        has_code = isinstance(service.run, ProcessRun | TaskRun) and not getattr(service.run, "stands_in_for", "")
+        if not has_code and service.schema is None:
+            return None
+        return Checks(
+            service=service,
+            inspector=self.tools.inspector,
+            board=self.board,
+            make_subject=lambda: self.make_subject(service, services),
+            is_alone=lambda: self._is_alone(service.name),
+            strict=strict,
+        )
+
+    def make_subject(self, service: Service, services: Mapping[str, Service]) -> Subject:
+        """Return where the code and the database of `service` are now."""
+        view = self.board.views.get(service.name)
+        containers = {name: one.container for name, one in self.board.views.items() if one.container}
+        return make_subject(
+            service,
+            services,
+            surround(service, services, self.ambient),
+            root=self.stack.root if self.stack else "",
+            containers=containers,
+            started=view.started if view else None,
+        )
+
+    def _is_alone(self, name: str) -> bool:
+        """Tell whether nothing but `name`, and what waits for it, is on its way."""
+        edges = edges_of({other: runner.service for other, runner in self.runners.items()})
+        waiting_for_it = set(dependents_of(edges, [name])) | self.find_blocked()
+        return not any(
+            view.state in ON_THE_WAY for view in self.board.views.values() if view.name not in waiting_for_it
+        )
+
     def hire(
-        self, service: Service, services: Mapping[str, Service], among: Iterable[str], instance: Instance
+        self,
+        service: Service,
+        services: Mapping[str, Service],
+        among: Iterable[str],
+        instance: Instance,
+        *,
+        strict: bool = False,
     ) -> Runner:
         """Return a new runner for `service`; its edges count where the other end is `among` those that take part."""
         taking_part = set(among)
@@ -159,6 +202,7 @@ class Crew:
             priority=self._prioritise(service, services),
             completes=isinstance(service.run, TaskRun) or _is_awaited_complete(service.name, services.values()),
             fingerprint=fingerprint(service, inherit(service, services)),
+            checks=self.make_checks(service, services, strict=strict),
         )
         self.runners[service.name] = runner
         return runner

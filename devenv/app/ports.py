@@ -4,14 +4,16 @@ Adapters implement them; tests have a fake of each, held to the same contract su
 library or a file.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from devenv.domain.events import ServiceView
+from devenv.domain.findings import Finding, Verdict
 from devenv.domain.holders import ContainerFacts, Holder, ProcessId
 from devenv.domain.model import ComposeProject, Port, Stack, Stop, Transport
 from devenv.domain.probe import Executed
+from devenv.domain.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +261,29 @@ class RunRecord(Protocol):
 
     def clear(self) -> None:
         """Remove it."""
+        ...
+
+
+class Inspector(Protocol):
+    """Holds a service's database against its code, and its lock files against what is installed.
+
+    Nothing raises: what cannot be looked at is an UNKNOWN finding. All may be cancelled.
+    """
+
+    async def check(self, subject: Subject) -> Verdict:
+        """Compare models, database and migration records; reads only."""
+        ...
+
+    async def migrate(self, subject: Subject, say: Callable[[str], None]) -> Verdict:
+        """Take a snapshot, run the configured command, and check again; `say` hears each line on the way."""
+        ...
+
+    async def find_missing_tables(self, subject: Subject) -> Finding | None:
+        """Return the tables that the subject's imports write to and that do not exist, None where all do."""
+        ...
+
+    async def check_locks(self, subject: Subject) -> tuple[Finding, ...]:
+        """Return where lock files and installed packages disagree."""
         ...
 
 

@@ -33,6 +33,8 @@ class UpRequest:
     dry_run: bool = False
     rollback: bool = False
     free_ports: bool = False
+    strict: bool = False
+    """Whether what could not be checked fails, too."""
     timeout_s: float | None = None
     decisions: Mapping[str, str] = field(default_factory=dict)
 

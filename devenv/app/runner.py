@@ -15,11 +15,12 @@ from typing import Protocol
 import anyio
 
 from devenv.app.board import Board
+from devenv.app.checks import Checks
 from devenv.app.gate import GateFailure, pass_gate, watch_gate
 from devenv.app.instances import Instance
 from devenv.app.queueing import StartQueue
 from devenv.domain.diagnosis import describe_end, diagnose_end
-from devenv.domain.errors import DevenvError, NotReady
+from devenv.domain.errors import DevenvError, NotReady, SchemaDrift
 from devenv.domain.graph import Passage, passage
 from devenv.domain.lifecycle import CALM_S, State, Trigger, after_end, backoff_s
 from devenv.domain.model import ContainerRun, Dependency, ProcessRun, Service, Stop
@@ -63,6 +64,8 @@ class Runner:
     priority: float = 0.0
     completes: bool = False
     explain: Callable[[Service, DevenvError], Awaitable[DevenvError]] | None = None
+    checks: Checks | None = None
+    """What is checked beside the probes; None where nothing is."""
     failure: DevenvError | None = None
     fingerprint: str = ""
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -72,6 +75,8 @@ class Runner:
     _began: float = 0.0
     _was_ready: bool = False
     _settle_s: float = SETTLE_S
+    _asked_again: anyio.Event = field(default_factory=anyio.Event)
+    _answered: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def name(self) -> str:
@@ -104,6 +109,7 @@ class Runner:
                     self._fail_by_bug(error)
         finally:
             self._finished.set()
+            self._answered.set()
 
     async def stop(self, stop: Stop | None = None) -> None:
         """End the service's life and what runs of it. Raises StopFailed where something survives."""
@@ -121,6 +127,14 @@ class Runner:
             self.board.move(self.name, Trigger.FAIL, detail=error.why)
             raise
         self.board.move(self.name, Trigger.GONE, pid=None, health="", detail="")
+
+    async def check_again(self) -> None:
+        """Hold the database of a service that is ready against its code once more; it fails where they differ."""
+        if self.checks is None or self.board.views[self.name].state is not State.READY:
+            return
+        self._answered = anyio.Event()
+        self._asked_again.set()
+        await self._answered.wait()
 
     def hurry(self) -> None:
         """Use the hard signal now, also for a stop that is under way."""
@@ -157,6 +171,8 @@ class Runner:
             await self._start()
 
     async def _start(self) -> None:
+        if self.checks is not None:
+            await self.checks.before_start()
         await self.instance.prepare()
         async with self._turn():
             self.board.move(self.name, Trigger.START, detail="")
@@ -183,6 +199,8 @@ class Runner:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch_end)
+            if self.checks is not None:
+                tasks.start_soon(self.checks.tell_locks)
             try:
                 failures += await self._watch_gate()
             except DevenvError as error:
@@ -193,10 +211,11 @@ class Runner:
             tasks.cancel_scope.cancel()
         if ended:
             return ended[0]
-        if not isinstance(failures[0], NotReady):
+        if not isinstance(failures[0], NotReady | SchemaDrift):
             raise failures[0]
         self.failure = failures[0]
-        self.board.move(self.name, Trigger.FAIL, detail=self.failure.why, tail=self.failure.details)
+        facts = {"schema": self.checks.word} if self.checks is not None else {}
+        self.board.move(self.name, Trigger.FAIL, detail=self.failure.why, tail=self.failure.details, **facts)
         return _GATE_FAILED
 
     async def _watch_gate(self) -> list[DevenvError]:
@@ -207,30 +226,68 @@ class Runner:
         stages = self.choose_stages(self.service, has_health_test=bool(target.health_test))
         failure = await self._pass_gate(stages, target)
         if failure is None:
-            await self._watch_health(stages, target)
-        return [failure] if failure is not None else []
+            failure = await self._watch_ready(stages, target)
+        return [failure]
 
     async def _pass_gate(self, stages: Stages, target: Target) -> DevenvError | None:
         if not stages and not isinstance(self.service.run, ContainerRun):
             await anyio.sleep(self._settle_s)
-        outcome = await pass_gate(
-            stages,
-            target,
-            timeout_s=self.service.ready_timeout_s,
-            owner_problem=self.instance.owner_problem,
-            on_reason=lambda reason: self.board.amend(self.name, detail=reason),
-        )
+        failure = await self._pass_probes_and_schema(stages, target)
+        if failure is not None:
+            return failure
+        self._was_ready = True
+        facts: dict[str, object] = {} if self._adopted else {"ready_after_s": anyio.current_time() - self._began}
+        if self.checks is not None:
+            self.checks.tell()
+            facts["schema"] = self.checks.word
+        self.board.move(self.name, Trigger.PASS, detail="", health="healthy", **facts)
+        return None
+
+    async def _pass_probes_and_schema(self, stages: Stages, target: Target) -> DevenvError | None:
+        """Pass both at the same time. Drift is looked at again once it answers: a service may make its own tables."""
+        drifts: list[DevenvError] = []
+
+        async def pass_schema(checks: Checks) -> None:
+            drift = await checks.pass_schema()
+            drifts.extend([drift] if drift else [])
+
+        async with anyio.create_task_group() as tasks:
+            if self.checks is not None:
+                tasks.start_soon(pass_schema, self.checks)
+            outcome = await pass_gate(
+                stages,
+                target,
+                timeout_s=self.service.ready_timeout_s,
+                owner_problem=self.instance.owner_problem,
+                on_reason=lambda reason: self.board.amend(self.name, detail=reason),
+            )
         if isinstance(outcome, GateFailure):
-            return NotReady(
+            failure: DevenvError = NotReady(
                 f"cannot call {self.name} ready",
                 why=outcome.reason,
                 fix=f"devenv logs {self.name}",
                 details=await self.instance.tail(),
             )
-        self._was_ready = True
-        facts = {} if self._adopted else {"ready_after_s": anyio.current_time() - self._began}
-        self.board.move(self.name, Trigger.PASS, detail="", health="healthy", **facts)
-        return None
+            return _blame(drifts[0], failure) if drifts else failure
+        return await self.checks.pass_schema() if drifts and self.checks is not None else None
+
+    async def _watch_ready(self, stages: Stages, target: Target) -> DevenvError:
+        """Watch the health of a service that is ready for ever; return only what `check_again` finds."""
+        drifts: list[DevenvError] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch_health, stages, target)
+            while not drifts:
+                await self._asked_again.wait()
+                self._asked_again = anyio.Event()
+                drift = await self.checks.pass_schema() if self.checks is not None else None
+                if drift is not None:
+                    drifts.append(drift)
+                elif self.checks is not None:
+                    self.checks.tell()
+                    self.board.amend(self.name, schema=self.checks.word)
+                    self._answered.set()
+            tasks.cancel_scope.cancel()
+        return drifts[0]
 
     async def _watch_health(self, stages: Stages, target: Target) -> None:
         async for reason in watch_gate(stages, target, owner_problem=self.instance.owner_problem):
@@ -254,6 +311,12 @@ class Runner:
         facts: dict[str, object] = {"exit_code": exit_code, "health": "", "pid": None}
         if trigger is Trigger.FAIL:
             raise await self._diagnose(exit_code, lived_s, failures)
+        if trigger is Trigger.COMPLETE and self.checks is not None:
+            drift = await self.checks.pass_schema()
+            if drift is not None:
+                raise drift
+            self.checks.tell()
+            facts["schema"] = self.checks.word
         if trigger is not Trigger.RETRY:
             detail = "" if trigger is Trigger.COMPLETE else describe_end(exit_code)
             self.board.move(self.name, trigger, detail=detail, ready_after_s=lived_s, **facts)
@@ -271,7 +334,7 @@ class Runner:
         error = diagnose_end(self.service, exit_code=exit_code, after_s=lived_s, tail=tail, was_ready=self._was_ready)
         if failures > 1:
             error.why += f", {failures} times in a row"
-        return error
+        return error if self.checks is None or self._was_ready else await self.checks.explain(error)
 
     def _fail_by_bug(self, error: Exception) -> None:
         self.failure = DevenvError(f"a bug in devenv with {self.name}", why=repr(error), fix=self.report_bug(error))
@@ -328,6 +391,12 @@ class Runner:
         if not edge.required and view.state is State.WAITING and edge.service in self.find_blocked():
             return Passage.OPEN
         return passage(edge, view.state)
+
+
+def _blame(drift: DevenvError, failure: DevenvError) -> DevenvError:
+    """Return `drift` as the cause of `failure`: a service whose tables are missing may never answer."""
+    drift.details = (*drift.details, failure.why, *failure.details)
+    return drift
 
 
 class _GateFailed:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from devenv.app.ports import Containers, Logs, PortTable, Processes, RunRecord
+from devenv.app.ports import Containers, Inspector, Logs, PortTable, Processes, RunRecord
 from devenv.app.requests import Reading
 from devenv.app.runner import ChooseStages
 from devenv.domain.errors import HostError
@@ -48,5 +48,6 @@ class Toolbox:
     itself: Callable[[int], Self]
     """Takes the pid of the asking command; returns who we are, and which other stacks there are."""
     choose_stages: ChooseStages
+    inspector: Inspector
     boot: str
     cpus: int

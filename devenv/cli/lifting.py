@@ -30,6 +30,7 @@ class UpOptions:
     dry_run: bool = False
     rollback: bool = False
     free_ports: bool = False
+    strict: bool = False
     engine: str | None = None
     timeout: str | None = None
     attach: bool = False
@@ -94,6 +95,7 @@ def _up_body(session: Session, options: UpOptions) -> dict[str, Any]:
         "dry_run": options.dry_run,
         "rollback": options.rollback,
         "free_ports": options.free_ports,
+        "strict": options.strict,
         "timeout_s": _seconds(options.timeout),
     }
 

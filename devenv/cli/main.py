@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from devenv import __version__
-from devenv.cli import commands_beside, commands_reading
+from devenv.cli import commands_beside, commands_checking, commands_reading
 from devenv.cli.arguments import Json, Services, session_of
 from devenv.cli.boundary import conduct
 from devenv.cli.output import print_data
@@ -52,6 +52,7 @@ def up(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="On failure stop what this `up` started.")] = False,
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Stop whoever holds a needed port.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail where a check could not be made, too.")] = False,
     engine: Annotated[
         str | None, typer.Option("--engine", envvar="DEVENV_ENGINE", help="auto, docker or embedded.")
     ] = None,
@@ -76,6 +77,7 @@ def up(
         dry_run=dry_run,
         rollback=rollback,
         free_ports=free_ports,
+        strict=strict,
         engine=engine,
         timeout=timeout,
         attach=attach,
@@ -157,6 +159,7 @@ def version(as_json: Json = False) -> None:
 
 commands_reading.register(app)
 commands_beside.register(app)
+commands_checking.register(app)
 
 
 def run(arguments: list[str]) -> int:

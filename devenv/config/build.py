@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from devenv.config.compose.sources import ComposeSources
+from devenv.config.rules import RulesReader
+from devenv.config.schema import NOTHING_READ
 from devenv.config.services import Entry, ServicesFile, check_env_files
 from devenv.config.text import paths
 from devenv.config.text.nodes import Path
@@ -16,6 +18,7 @@ from devenv.config.text.variables import load_env_files
 from devenv.domain.model import (
     Condition,
     Dependency,
+    EnvironmentRules,
     ExternalRun,
     Mark,
     OnConflict,
@@ -56,6 +59,11 @@ class Builder:
         """Return the variables of all processes: the file's own under those of its env_files."""
         return {**self._known(self.file.stack.environment), **_escaped(self.file.shared)}
 
+    def stack_env(self) -> EnvironmentRules | None:
+        """Return what is asked of every service's variables."""
+        reader = RulesReader(file=self.file, at=(), given=NOTHING_READ, problems=self.problems)
+        return reader.read_env(self.file.stack.env)
+
     def _build_one(self, entry: Entry) -> Service | None:
         if entry.runs:
             self._check_runs(entry)
@@ -84,8 +92,15 @@ class Builder:
             restart=given.restart or Restart.NO,
             stop=self._stop(entry) or Stop(),
             profiles=given.profiles,
+            schema=self._rules(entry).schema(),
+            imports=self._rules(entry).imports(),
+            cache=self._rules(entry).cache(),
+            env=self._rules(entry).env(),
             mark=self._mark(entry),
         )
+
+    def _rules(self, entry: Entry) -> RulesReader:
+        return RulesReader(file=self.file, at=entry.path, given=entry.input, problems=self.problems)
 
     def _run(self, entry: Entry) -> Run:
         given = entry.input
@@ -180,6 +195,10 @@ class Builder:
             ready_timeout_s=ready.timeout_s or service.ready_timeout_s,
             restart=given.restart or service.restart,
             stop=self._stop(entry) or service.stop,
+            schema=self._rules(entry).schema(),
+            imports=self._rules(entry).imports(),
+            cache=self._rules(entry).cache(),
+            env=self._rules(entry).env(),
             mark=self._mark(entry),
         )
 

@@ -24,7 +24,7 @@ from devenv import probes
 from devenv.config import shapes, values
 from devenv.config.mistakes import Mistake, explain, explain_union, unknown_key
 from devenv.config.port_values import read_ports
-from devenv.domain.model import Condition, EngineChoice, Port, Restart
+from devenv.domain.model import Condition, EngineChoice, OnDrift, Port, Restart
 from devenv.domain.probe import Probe
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ Variables = Annotated[dict[str, str | None], PlainValidator(values.read_variable
 ConditionWord = Annotated[
     Condition, PlainValidator(values.read_condition), WithJsonSchema({"enum": list(values.CONDITIONS)})
 ]
+
+
+Text = Annotated[str, PlainValidator(values.read_text), WithJsonSchema({"type": "string"})]
+PlainText = Annotated[str, PlainValidator(values.read_filled), WithJsonSchema({"type": "string"})]
 
 
 class StopInput(Input):
@@ -76,6 +80,49 @@ class PortInput(Input):
     protocol: Annotated[object, WithJsonSchema({"enum": list(values.TRANSPORTS)})] = Field(
         "tcp", description="tcp or udp."
     )
+
+
+class SchemaInput(Input):
+    """`schema:` how the service's database is held against its code; what is left out is found."""
+
+    database: Text | None = Field(None, description="The database's URL; found in the service's own environment.")
+    models: PlainText | None = Field(
+        None, description="module:attribute (SQLAlchemy), or the path of schema.prisma, alembic.ini or manage.py."
+    )
+    migrations: PlainText | None = Field(None, description="The migration tool's name, or the folder of its files.")
+    migrate: Argv | None = Field(None, description="The command that brings the database up to date.")
+    auto_migrate: Flag = Field(default=False, description="Whether `up` runs `migrate`, after a snapshot.")
+    ignore: Texts = Field((), description="Tables to leave out, as globs: audit_*.")
+    accept: PlainText | None = Field(None, description="A YAML file with the ids of intended differences.")
+    on_drift: (
+        Annotated[
+            OnDrift,
+            PlainValidator(partial(values.read_choice, choices=values.ON_DRIFT)),
+            WithJsonSchema({"enum": list(values.ON_DRIFT)}),
+        ]
+        | None
+    ) = Field(None, description="Whether drift fails the service, or is only said: fail or warn.")
+
+
+class CacheInput(Input):
+    """`cache:` what a Redis-like cache may hold."""
+
+    url: Text | None = Field(None, description="The cache's URL; the service's own address by default.")
+    prefixes: Annotated[
+        dict[str, float | None], PlainValidator(values.read_prefixes), WithJsonSchema(shapes.PREFIXES)
+    ] = Field({}, description="The longest time to live by key pattern, such as booking:*: 1h; any: whatever it is.")
+    flush_on_migrate: Flag = Field(default=False, description="Whether a migration drops the declared keys.")
+
+
+class EnvInput(Input):
+    """`env:` what `devenv check` asks of variables."""
+
+    required: Texts = Field((), description="Variables that must have a value.")
+    forbidden: Annotated[
+        dict[str, tuple[str, ...]], PlainValidator(values.read_forbidden), WithJsonSchema(shapes.FORBIDDEN)
+    ] = Field({}, description="Values that a variable must not have; without a value: the variable must not be set.")
+    secrets: Texts = Field((), description="Further variables that must not have default or weak values.")
+    example: PlainText | None = Field(None, description="The file whose values are placeholders; .env.example.")
 
 
 class DependencyInput(Input):
@@ -110,10 +157,8 @@ class ServiceInput(Input):
         None, description="A dev server: text for the shell, or a list of program and arguments."
     )
     task: Argv | None = Field(None, description="A command that runs once per `up`; success is `completed`.")
-    external: Annotated[str, PlainValidator(values.read_text), WithJsonSchema({"type": "string"})] | None = Field(
-        None, description="The URL of something that runs elsewhere and is only checked."
-    )
-    working_dir: Annotated[str, PlainValidator(values.read_filled), WithJsonSchema({"type": "string"})] | None = Field(
+    external: Text | None = Field(None, description="The URL of something that runs elsewhere and is only checked.")
+    working_dir: PlainText | None = Field(
         None, description="Where the command runs, relative to this file; its folder by default."
     )
     ports: Ports = Field((), description="The ports that the service listens on; the first is its PORT.")
@@ -133,6 +178,14 @@ class ServiceInput(Input):
     ) = Field(None, description="When the service is started again after it ended: no, on-failure or always.")
     stop: StopInput | None = Field(None, description="How the service is ended.")
     profiles: Texts = Field((), description="The service takes part only with one of these profiles chosen.")
+    schema_: Annotated[SchemaInput | None, BeforeValidator(values.map_switch), WithJsonSchema(shapes.SCHEMA)] = Field(
+        None, alias="schema", description="Holds the service's database against its code before it is ready."
+    )
+    import_: Texts = Field(
+        (), alias="import", description="SQL files that the task loads; it waits for the tables that they write to."
+    )
+    cache: CacheInput | None = Field(None, description="What this Redis-like cache may hold.")
+    env: EnvInput | None = Field(None, description="What `devenv check` asks of the service's variables.")
 
 
 class StackInput(Input):
@@ -154,13 +207,21 @@ class StackInput(Input):
         | None
     ) = Field(None, description="Where Compose services run: auto (Docker, else embedded), docker or embedded.")
     environment: Variables = Field({}, description="Variables for all processes and tasks.")
+    env: EnvInput | None = Field(None, description="What `devenv check` asks of every service's variables.")
     services: Annotated[
         object, WithJsonSchema({"type": "object", "additionalProperties": shapes.later("ServiceInput")})
     ] = Field(None, description="The services by name.")
 
 
 NOTHING_READ = ServiceInput.model_validate({})
-_NESTED: Mapping[str, type[Input]] = {"ports": PortInput, "depends_on": DependencyInput, "stop": StopInput}
+_NESTED: Mapping[str, type[Input]] = {
+    "ports": PortInput,
+    "depends_on": DependencyInput,
+    "stop": StopInput,
+    "schema": SchemaInput,
+    "cache": CacheInput,
+    "env": EnvInput,
+}
 M = TypeVar("M", bound=Input)
 
 
@@ -174,8 +235,12 @@ def read_keys(model: type[M], data: Mapping[str, object]) -> tuple[M, list[Mista
             for detail in error.errors(include_url=False):
                 loc = detail["loc"]
                 owner = model if len(loc) == 1 else _NESTED.get(str(loc[0]), model)
-                mistakes.append(explain({**detail}, owner.model_fields))
+                mistakes.append(explain({**detail}, _keys_of(owner)))
                 _leave_out(rest, loc)
+
+
+def _keys_of(model: type[Input]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _leave_out(data: dict[str, object], loc: tuple[str | int, ...]) -> None:

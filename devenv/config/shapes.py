@@ -24,6 +24,9 @@ ENVIRONMENT = {
     ]
 }
 
+SCHEMA = {"anyOf": [{"type": "boolean"}, later("SchemaInput")]}
+PREFIXES = {"type": "object", "additionalProperties": {"anyOf": [DURATION, {"const": "any"}]}}
+FORBIDDEN = {"type": "object", "additionalProperties": {"anyOf": [{"type": "null"}, TEXT, {"type": "array"}]}}
 
 PORT = {
     "anyOf": [

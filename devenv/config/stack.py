@@ -54,6 +54,8 @@ def load_services(path: str, request: Request, read_compose: ReadCompose | None)
         compose=answer.project,
         engine=request.engine or file.stack.engine or EngineChoice.AUTO,
         environment=builder.stack_environment(),
+        env=builder.stack_env(),
+        variables=file.variables.flat(),
         notes=(*file.notes, *answer.notes, *_profile_notes(profiles, services, answer)),
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from devenv.config.text.problems import suggest
-from devenv.domain.model import Condition, EngineChoice, OnConflict, Restart, Transport
+from devenv.domain.model import Condition, EngineChoice, OnConflict, OnDrift, Restart, Transport
 from devenv.domain.references import find_references
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -35,6 +35,7 @@ RESTARTS: Mapping[str, Restart] = {
     "unless-stopped": Restart.ALWAYS,
 }
 ON_CONFLICT: Mapping[str, OnConflict] = {choice.value: choice for choice in OnConflict}
+ON_DRIFT: Mapping[str, OnDrift] = {choice.value: choice for choice in OnDrift}
 TRANSPORTS: Mapping[str, Transport] = {choice.value: choice for choice in Transport}
 SIGNALS = ("TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "WINCH", "ABRT", "ALRM", "PIPE", "CONT", "STOP")
 
@@ -226,3 +227,30 @@ def map_edge(value: object) -> object:
     if value is None:
         return {}
     return value if isinstance(value, dict) else {"condition": value}
+
+
+def map_switch(value: object) -> object:
+    """Return a mapping of settings: true is an empty one, false is none."""
+    if isinstance(value, bool):
+        return {} if value else None
+    if value is None or isinstance(value, dict):
+        return value
+    raise ValueError(f"must be true, false or a mapping of settings, not {say(value)}")
+
+
+def read_prefixes(value: object) -> dict[str, float | None]:
+    """Return the longest time to live in seconds by key pattern, None for `any`."""
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f'must be a mapping of key patterns to times such as {{"booking:*": 1h}}, not {say(value)}')
+    return {key: None if item == "any" else read_positive_duration(item) for key, item in value.items()}
+
+
+def read_forbidden(value: object) -> dict[str, tuple[str, ...]]:
+    """Return the values that variables must not have; no values: the variable must not be set."""
+    if isinstance(value, list):
+        return {read_filled(item): () for item in value}
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a mapping of variables to forbidden values, not {say(value)}")  # noqa: TRY004
+    return {
+        key: () if item is None else tuple(read_plain(one) for one in list_one(item)) for key, item in value.items()
+    }

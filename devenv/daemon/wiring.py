@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from devenv.adapters.inspector import WorkerInspector
 from devenv.adapters.logs.files import LogFiles
 from devenv.adapters.ports.table import HostPortTable
 from devenv.adapters.processes import identity
@@ -50,6 +51,7 @@ def build(paths: StatePaths, reading: Reading) -> Toolbox:
         stop_container=engines.stop_foreign,
         itself=lambda pid: _describe_self(paths, pid),
         choose_stages=default_stages,
+        inspector=WorkerInspector(module="devenv.daemon.inspector", state_dir=str(paths.folder)),
         boot=identity.read_boot_id(),
         cpus=os.cpu_count() or 2,
     )

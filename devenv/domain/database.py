@@ -64,9 +64,14 @@ def parse_url(url: str, folder: str) -> Database:
         return Database(dialect=dialect, name=_sqlite_path(scheme, rest, folder))
     if dialect not in _PORTS:
         raise ValueError(f"{dialect} is none of postgresql, mysql, mariadb, sqlite")
-    place = urlsplit(url)
-    options = {name: values[-1] for name, values in parse_qs(place.query).items()}
-    port = place.port or int(options.get("port", _PORTS[dialect]))
+    try:
+        place = urlsplit(url)
+        options = {name: values[-1] for name, values in parse_qs(place.query).items()}
+        port = place.port or int(options.get("port", _PORTS[dialect]))
+    except ValueError:  # its words quote what may be half a password
+        raise ValueError(
+            "its host or port makes no sense; in a password, write / ? # [ ] as %2F %3F %23 %5B %5D"
+        ) from None
     host = place.hostname or options.get("host", "127.0.0.1")
     socket = options.get("unix_socket", f"{host}/.s.PGSQL.{port}" if host.startswith("/") else "")
     return Database(

@@ -102,6 +102,13 @@ class StopFailed(DevenvError):
     exit_status = 5
 
 
+class DatabaseFailed(DevenvError):
+    """A command on a database failed: a dump, a restore, a migration."""
+
+    code = "database-failed"
+    exit_status = 5
+
+
 class SchemaDrift(DevenvError):
     """The database is not what the code expects, or a check of `devenv check` blocks."""
 
@@ -133,6 +140,7 @@ BY_CODE: dict[str, type[DevenvError]] = {
         StartFailed,
         NotReady,
         StopFailed,
+        DatabaseFailed,
         SchemaDrift,
         DaemonUnreachable,
         Interrupted,

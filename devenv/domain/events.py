@@ -33,6 +33,8 @@ class ServiceView:
     depends_on: tuple[str, ...] = ()
     log: str = ""
     detail: str = ""
+    schema: str = ""
+    """What its database came to: ok, warning, unknown or drift; empty where nothing is checked."""
     tail: tuple[str, ...] = ()
     """The last lines of its log when it failed."""
 

@@ -75,6 +75,9 @@ TRANSITIONS: dict[State, dict[Trigger, State]] = {
     _S.STOPPING: {_T.GONE: _S.STOPPED, _T.FAIL: _S.FAILED},
 }
 
+ON_THE_WAY = frozenset({_S.WAITING, _S.STARTING, _S.PROBING, _S.BACKOFF})
+"""States in which a service may still become ready by itself."""
+
 LIVE = frozenset({_S.STARTING, _S.PROBING, _S.READY, _S.UNHEALTHY, _S.BACKOFF, _S.STOPPING})
 """States in which something of the service may exist on this machine."""
 

@@ -171,8 +171,8 @@ class SchemaRules:
 
     `database` is a URL. `models` is `module:attribute`, or the path of a schema.prisma, alembic.ini or manage.py.
     `migrations` names a tool, or the folder of its files. `migrate` is the command that mends the database, and
-    `auto_migrate` lets `up` run it. `ignore` holds globs of table names; `accept` is the absolute path of a file with
-    the ids of intended differences.
+    `auto_migrate` lets `up` run it. `ignore` holds globs of table names; `accepted` are the ids of intended differences
+    (globs too), read from the file `accept`.
     """
 
     database: str = ""
@@ -182,6 +182,7 @@ class SchemaRules:
     auto_migrate: bool = False
     ignore: tuple[str, ...] = ()
     accept: str = ""
+    accepted: tuple[str, ...] = ()
     on_drift: OnDrift = OnDrift.FAIL
     mark: Mark | None = None
 
@@ -204,14 +205,15 @@ class EnvironmentRules:
     """What `devenv check` asks of the variables that a service gets.
 
     `required` must have a value; `forbidden` maps a variable to the values that it must not have, none for any;
-    `example` is the absolute path of an `.env.example` whose values are placeholders; `secrets` are further variables
-    that are held to the rules for passwords.
+    `placeholders` are the values of the file `example` (an `.env.example`); `secrets` are further variables that are
+    held to the rules for passwords.
     """
 
     required: tuple[str, ...] = ()
     forbidden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     example: str = ""
+    placeholders: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +275,9 @@ class Stack:
     engine: EngineChoice = EngineChoice.AUTO
     environment: Mapping[str, str] = field(default_factory=dict)
     env: EnvironmentRules | None = None
+    """What is asked of `variables`, beside what single services ask of theirs."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Everything that `${VAR}` may mean: the user's environment over the env files."""
     notes: tuple[str, ...] = ()
     """What was left out or decided while reading, one sentence each; always shown."""
 

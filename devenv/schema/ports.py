@@ -4,11 +4,12 @@ Adapters implement them, and import this module. Invariant: nothing here names a
 being read is a `CannotLook`, never another exception.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from devenv.domain.findings import Severity
+from devenv.domain.subject import CodePlace as CodePlace
 from devenv.schema.ir import Dialect, Schema
 
 
@@ -72,19 +73,6 @@ class OpenDatabase(Protocol):
     def __call__(self, url: str, *, folder: str) -> LiveDatabase:
         """Log in, read-only. `folder` is where relative SQLite paths begin. Raises CannotLook."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodePlace:
-    """Where a service's own code can be run: its folder, its whole environment, its program line.
-
-    `container` is the id of the running container that the code lives in, '' on this machine.
-    """
-
-    folder: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-    argv: tuple[str, ...] = ()
-    container: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from devenv.domain.ownership import Self
 from devenv.domain.probe import Stages
 from tests.support.builders import ROOT
 from tests.support.fakes_containers import FakeContainers, FakeService
+from tests.support.fakes_inspector import FakeInspector
 from tests.support.fakes_ports import FakePortTable
 from tests.support.fakes_processes import FakeLogs, FakeProcesses, FakeRunRecord
 
@@ -48,6 +49,7 @@ class Rig:
         self.processes = FakeProcesses(self.logs)
         self.record = FakeRunRecord()
         self.ports = FakePortTable()
+        self.inspector = FakeInspector()
         self.containers = FakeContainers(_container_specs(stack), project="shop")
         self.opened: list[ComposeProject] = []
         self.ended_foreign: list[ProcessId | str] = []
@@ -177,6 +179,7 @@ class Rig:
             stop_container=self._stop_container,
             itself=lambda pid: replace(ME, ancestors=frozenset({1, pid})),
             choose_stages=_choose_stages,
+            inspector=self.inspector,
             boot=self.boot,
             cpus=self._cpus,
         )

@@ -24,8 +24,8 @@ A = "services:\n  a: {command: x}\n"
         ),
         pytest.param(
             "services:\n  a: {command: x, zzz: 1}",
-            'services.yaml:2:19: the key "zzz" is unknown [known here: command, depends_on, env_file, environment, '
-            "external, ports, profiles, ready, restart, stop, task, working_dir]",
+            'services.yaml:2:19: the key "zzz" is unknown [known here: cache, command, depends_on, env, env_file, '
+            "environment, external, import, ports, profiles, ready, restart, schema, stop, task, working_dir]",
             id="unknown key that resembles none",
         ),
         pytest.param(

@@ -1,0 +1,94 @@
+"""The checks with everything that they need, for the command line and for the daemon's worker.
+
+Constructs what looks: databases, interpreters, snapshots. Must not word anything. Invariant: nothing is written but
+remembered models and snapshots, both below the stack's own state folder.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from devenv.domain.database import parse_url
+from devenv.domain.findings import Finding, Severity, Topic, Verdict
+from devenv.domain.subject import Subject, at_server
+from devenv.schema.differences import Difference
+from devenv.schema.discover import find_database_url
+from devenv.schema.inspection import Tools, look
+from devenv.schema.ports import CannotLook, LiveDatabase
+
+
+def make_tools(state_dir: Path) -> Tools:
+    """Return what looks at databases and models; remembered models lie in `state_dir`."""
+    from devenv.adapters.databases.opening import open_database  # noqa: PLC0415 - loads no driver before it is needed
+    from devenv.adapters.models.reader import read_models  # noqa: PLC0415
+    from devenv.adapters.repositories import find_branch  # noqa: PLC0415
+
+    return Tools(
+        open_database=open_database,
+        read_models=partial(read_models, cache_dir=state_dir / "models"),
+        find_branch=find_branch,
+    )
+
+
+async def inspect(subject: Subject, state_dir: Path) -> tuple[Verdict, tuple[Difference, ...]]:
+    """Check a service's database against its code; return the verdict and every difference."""
+    return await look(subject, make_tools(state_dir))
+
+
+def inspect_now(subject: Subject, state_dir: Path) -> Verdict:
+    """Check a service where no event loop runs."""
+    verdict, _ = anyio.run(inspect, subject, state_dir)
+    return verdict
+
+
+def migrate_now(subject: Subject, state_dir: Path, say: Callable[[str], None]) -> Verdict:
+    """Snapshot, run the service's own command, check; what goes wrong on the way is a finding."""
+    from devenv.adapters.snapshots.store import SnapshotStore  # noqa: PLC0415 - only migrations need it
+    from devenv.daemon.migrating import migrate  # noqa: PLC0415
+
+    del SnapshotStore, migrate
+    raise NotImplementedError
+
+
+def find_missing_tables(subject: Subject, state_dir: Path) -> Verdict:
+    """Return a verdict with one finding where an import lacks tables."""
+    from devenv.schema.seeding import describe_missing, missing_tables  # noqa: PLC0415 - only imports need it
+
+    files = [Path(path) for path in subject.imports]
+    finding: Finding | None = None
+    try:
+        live = _open(subject, state_dir)
+        try:
+            missing = missing_tables(files, live)
+            if missing:
+                finding = describe_missing(files, missing, place=live.place, fix=f"devenv check {subject.service}")
+        finally:
+            live.close()
+    except CannotLook as problem:
+        finding = Finding(
+            id=problem.code, severity=problem.severity, topic=Topic.IMPORT, text=problem.reason, fix=problem.fix
+        )
+    return Verdict(service=subject.service, findings=(finding,) if finding is not None else ())
+
+
+def place_server(subject: Subject) -> Subject:
+    """Return `subject` with the server of its stack that holds its database, where one does."""
+    try:
+        url = find_database_url(subject)
+        return at_server(subject, parse_url(url, subject.code.folder)) if url else subject
+    except (CannotLook, ValueError):
+        return subject
+
+
+def _open(subject: Subject, state_dir: Path) -> LiveDatabase:
+    url = find_database_url(subject)
+    if not url:
+        raise CannotLook(
+            f"no variable of {subject.service} names a database",
+            code="database-unknown",
+            severity=Severity.UNKNOWN,
+            fix=f"set DATABASE_URL in the environment of {subject.service}",
+        )
+    return make_tools(state_dir).open_database(url, folder=subject.code.folder)

@@ -1,0 +1,50 @@
+"""The process that checks for the daemon: one request on standard input, one verdict on standard output.
+
+Must not decide anything. Invariant: it ends when its asker closes standard input, and takes along what it started.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from devenv.daemon.inspection import find_missing_tables, inspect_now, migrate_now, place_server
+from devenv.domain.findings import Verdict, encode_verdict
+from devenv.domain.subject import decode_subject
+
+
+def main() -> None:
+    """Answer the request."""
+    request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    answers = os.dup(1)
+    os.dup2(2, 1)  # nothing that is printed on the way can be mistaken for the answer
+    # the one thread of its own: the work below blocks in drivers, and only a thread can hear that nobody waits any more
+    threading.Thread(target=_end_with_asker, daemon=True).start()
+    verdict = answer(request)
+    os.write(answers, json.dumps({"verdict": encode_verdict(verdict)}).encode())
+    os._exit(0)
+
+
+def answer(request: dict[str, Any]) -> Verdict:
+    """Make the check that `request` asks for."""
+    subject, state_dir = place_server(decode_subject(request["subject"])), Path(request["state_dir"])
+    match request["verb"]:
+        case "tables":
+            return find_missing_tables(subject, state_dir)
+        case "migrate":
+            return migrate_now(subject, state_dir, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+        case _:
+            return inspect_now(subject, state_dir)
+
+
+def _end_with_asker() -> None:
+    """Wait for the end of standard input, then end like Ctrl-C would: clean-ups run."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""One check of one service: finds what to look at, looks at all of it at the same time, and says what it means.
+
+Must not construct what looks: that comes in as `Tools`. Invariant: whatever happens on the way is a finding of the
+verdict; nothing is written anywhere.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from devenv.domain.database import dialect_of
+from devenv.domain.findings import Finding, Severity, Topic, Verdict, sort_findings
+from devenv.schema.accepted import without_accepted
+from devenv.schema.causes import Evidence, explain
+from devenv.schema.compare import compare
+from devenv.schema.differences import Difference
+from devenv.schema.discover import ModelSource, Sources, find_database_url, find_sources, show_path
+from devenv.schema.ir import Dialect, Schema
+from devenv.schema.ports import CannotLook, LiveDatabase, ModelAnswer, ModelQuestion, OpenDatabase, ReadModels
+from devenv.schema.prisma.client import check_client
+from devenv.schema.prisma.locate import find_prisma_schema
+from devenv.schema.prisma.parser import read_prisma
+from devenv.schema.prisma.translate import to_schema
+from devenv.schema.records.reading import read_records
+from devenv.schema.records.state import RecordState, ToolPlace
+from devenv.schema.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What looks: at databases, at models in the service's own interpreter, at where a migration comes from."""
+
+    open_database: OpenDatabase
+    read_models: ReadModels
+    find_branch: Callable[[str, Path], str] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    """What has been learnt so far."""
+
+    subject: Subject
+    tools: Tools
+    sources: Sources = field(default_factory=Sources)
+    findings: list[Finding] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
+    answers: list[ModelAnswer] = field(default_factory=list)
+    states: list[RecordState] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    live: LiveDatabase | None = None
+    schema: Schema | None = None
+
+    def note(self, topic: Topic, problem: CannotLook) -> None:
+        """Keep what could not be looked at."""
+        self.findings.append(
+            Finding(
+                id=problem.code,
+                severity=problem.severity,
+                topic=topic,
+                text=problem.reason,
+                fix=problem.fix,
+                details=problem.details,
+                place=problem.place,
+            )
+        )
+
+
+async def inspect(subject: Subject, tools: Tools) -> Verdict:
+    """Check `subject`; the caller sets the deadline by cancelling."""
+    verdict, _ = await look(subject, tools)
+    return verdict
+
+
+async def look(subject: Subject, tools: Tools) -> tuple[Verdict, tuple[Difference, ...]]:
+    """Check `subject`; return the verdict, and every difference that was neither ignored nor accepted."""
+    began = time.monotonic()
+    state = _Look(subject=subject, tools=tools)
+    try:
+        await anyio.to_thread.run_sync(_find, state)
+        await _read_both_sides(state)
+        if state.schema is not None:
+            await anyio.to_thread.run_sync(_judge, state)
+    finally:
+        if state.live is not None:
+            state.live.close()
+    verdict = Verdict(
+        service=subject.service,
+        database=state.live.place if state.live else "",
+        checked=tuple(state.checked),
+        findings=sort_findings(state.findings),
+        took_s=time.monotonic() - began,
+    )
+    return verdict, tuple(state.differences)
+
+
+def _find(state: _Look) -> None:
+    """Find what there is to check with, and look at what needs no database."""
+    subject = state.subject
+    state.sources = find_sources(subject)
+    state.findings += state.sources.findings
+    folder = Path(subject.code.folder)
+    schema = next((source.path for source in state.sources.models if source.kind == "prisma"), None)
+    schema = schema or find_prisma_schema(folder, subject.code.argv)
+    if schema is None:
+        return
+    try:
+        found = check_client(Path(schema), folder, process_started=subject.process_started)
+    except CannotLook as problem:
+        state.note(Topic.CLIENT, problem)
+        return
+    state.checked.append("the generated Prisma client")
+    state.findings += [_name_service(finding, subject.service) for finding in found]
+
+
+def _name_service(finding: Finding, service: str) -> Finding:
+    return replace(finding, fix=f"devenv restart {service}") if finding.fix == "devenv restart" else finding
+
+
+async def _read_both_sides(state: _Look) -> None:
+    """Read the database and the models at the same time."""
+    try:
+        url = find_database_url(state.subject)
+    except CannotLook as problem:
+        state.note(Topic.DATABASE, problem)
+        return
+    async with anyio.create_task_group() as tasks:
+        if url:
+            tasks.start_soon(anyio.to_thread.run_sync, _read_database, state, url)
+        for source in state.sources.models:
+            tasks.start_soon(anyio.to_thread.run_sync, _read_source, state, source, url)
+    if url:
+        return
+    of_models = next((answer.database_url for answer in state.answers if answer.database_url), "")
+    if of_models:
+        await anyio.to_thread.run_sync(_read_database, state, of_models)
+    else:
+        state.note(Topic.DATABASE, _say_no_database(state.subject.service))
+
+
+def _say_no_database(service: str) -> CannotLook:
+    return CannotLook(
+        f"neither the rules of {service} nor its environment name a database (DATABASE_URL is not set)",
+        code="database-unknown",
+        fix=f"write `schema: {{database: postgresql://…}}` under {service} in services.yaml",
+    )
+
+
+def _read_database(state: _Look, url: str) -> None:
+    try:
+        state.live = state.tools.open_database(url, folder=state.subject.code.folder)
+        state.schema = state.live.introspect()
+    except CannotLook as problem:
+        state.note(Topic.DATABASE, problem)
+
+
+def _read_source(state: _Look, source: ModelSource, url: str) -> None:
+    try:
+        state.answers.append(_read_prisma(source) if source.kind == "prisma" else _ask_models(state, source, url))
+    except CannotLook as problem:
+        state.note(Topic.MODELS, problem)
+
+
+def _read_prisma(source: ModelSource) -> ModelAnswer:
+    return ModelAnswer(schema=to_schema(read_prisma(Path(source.path))))
+
+
+def _ask_models(state: _Look, source: ModelSource, url: str) -> ModelAnswer:
+    question = ModelQuestion(
+        place=state.subject.code,
+        framework=source.kind,
+        dialect=Dialect(dialect_of(url)) if url else Dialect.POSTGRESQL,
+        reference=source.reference,
+        alembic_ini=source.path if source.kind == "sqlalchemy" else "",
+        manage_py=source.path if source.kind == "django" else "",
+    )
+    return state.tools.read_models(question)
+
+
+def _judge(state: _Look) -> None:
+    assert state.live is not None
+    assert state.schema is not None
+    for place in state.sources.tools:
+        _read_state(state, place)
+    found = [_compare(state, answer) for answer in state.answers]
+    state.differences = _leave_out(state, [one for differences in found for one in differences])
+    evidence = Evidence(
+        service=state.subject.service,
+        place=state.live.place,
+        expected=tuple(answer.schema for answer in state.answers),
+        live=state.schema,
+        differences=tuple(state.differences),
+        states=tuple(state.states),
+        command=_show_command(state.subject.rules.migrate),
+        show=lambda path: show_path(path, state.subject.repository),
+    )
+    state.findings += explain(evidence)
+
+
+def _read_state(state: _Look, place: ToolPlace) -> None:
+    assert state.live is not None
+    of_alembic = next((answer for answer in state.answers if answer.version_table), None)
+    is_alembic = place.tool == "alembic" and of_alembic is not None
+    try:
+        read = read_records(
+            place,
+            state.live,
+            version_table=of_alembic.version_table if is_alembic and of_alembic else "",
+            version_schema=of_alembic.version_schema if is_alembic and of_alembic else "",
+            find_branch=state.tools.find_branch,
+        )
+    except CannotLook as problem:
+        state.note(Topic.MIGRATIONS, problem)
+        return
+    state.states.append(read)
+    count = len(read.known)
+    state.checked.append(f"{count} {read.title} {'migration' if count == 1 else 'migrations'}")
+
+
+def _compare(state: _Look, answer: ModelAnswer) -> Sequence[Difference]:
+    assert state.schema is not None
+    count = len(answer.schema.tables)
+    state.checked.append(f"{count} {'table' if count == 1 else 'tables'} of {answer.schema.source}")
+    for warning in answer.warnings:
+        state.findings.append(
+            Finding(id=f"models-warning:{warning[:40]}", severity=Severity.INFO, topic=Topic.MODELS, text=warning)
+        )
+    return compare(
+        answer.schema,
+        state.schema,
+        ignore=(*state.subject.rules.ignore, *answer.ignored_tables),
+        tool_tables=[read.table for read in state.states],
+    )
+
+
+def _leave_out(state: _Look, differences: Sequence[Difference]) -> list[Difference]:
+    """Take out what the `accept` file names, and tell what it names in vain."""
+    rules = state.subject.rules
+    rest, unused = without_accepted(differences, frozenset(rules.accepted))
+    if unused:
+        names = ", ".join(sorted(unused)[:3])
+        state.findings.append(
+            Finding(
+                id="accept-unused",
+                severity=Severity.INFO,
+                topic=Topic.FILES,
+                text=f"{show_path(rules.accept, state.subject.repository)} accepts what is no difference: {names}",
+            )
+        )
+    return list(rest)
+
+
+def _show_command(argv: tuple[str, ...]) -> str:
+    """Return a command as it was written."""
+    if argv[:2] == ("/bin/sh", "-c"):
+        return argv[2]
+    return " ".join(argv)
