@@ -159,7 +159,8 @@ class Crew:
 
     def make_subject(self, service: Service, services: Mapping[str, Service]) -> Subject:
         """Return where the code and the database of `service` are now."""
-        view = self.board.views.get(service.name)
+        runner = self.runners.get(service.name)
+        instance = runner.instance if runner is not None else None
         containers = {name: one.container for name, one in self.board.views.items() if one.container}
         return make_subject(
             service,
@@ -167,7 +168,7 @@ class Crew:
             surround(service, services, self.ambient),
             root=self.stack.root if self.stack else "",
             containers=containers,
-            started=view.started if view else None,
+            process=instance.process if isinstance(instance, ProcessInstance) else None,
         )
 
     def _is_alone(self, name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from devenv import __version__
-from devenv.cli import commands_beside, commands_checking, commands_reading
+from devenv.cli import commands_beside, commands_checking, commands_reading, commands_snapshots
 from devenv.cli.arguments import Json, Services, session_of
 from devenv.cli.boundary import conduct
 from devenv.cli.output import print_data
@@ -160,6 +160,7 @@ def version(as_json: Json = False) -> None:
 commands_reading.register(app)
 commands_beside.register(app)
 commands_checking.register(app)
+commands_snapshots.register(app)
 
 
 def run(arguments: list[str]) -> int:

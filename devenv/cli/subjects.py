@@ -60,14 +60,14 @@ def gather(
                 )
             continue
         environment = {**surround(service, services, session.environment), **more}
-        view = record.services[name].view if record and name in record.services else None
+        recorded = record.services.get(name) if record else None
         subject = make_subject(
             service,
             services,
             environment,
             root=stack.root,
             containers=containers,
-            started=view.started if view and view.pid else None,
+            process=recorded.process if recorded else None,
         )
         found.append(Examined(service=service, subject=subject))
     return found

@@ -133,15 +133,15 @@ def _check_locks(checkup: Checkup) -> Looked:
 
 def _check_cache(checkup: Checkup, state_dir: Path) -> Looked:
     from devenv.adapters.caches import audit  # noqa: PLC0415 - loads the client library
-    from devenv.domain.caches import decode_counts, encode_counts, judge_cache  # noqa: PLC0415
+    from devenv.domain.caches import KeyCounts, decode_counts, encode_counts, judge_cache  # noqa: PLC0415
 
     rules = checkup.service.cache
     assert rules is not None
-    counts = audit(_cache_url(checkup.service, rules), tuple(rules.prefixes), deadline_s=_CACHE_S)
+    counts = audit(_cache_url(checkup.service, rules), rules.prefixes, deadline_s=_CACHE_S)
     remembered = state_dir / f"cache-{checkup.service.name}.json"
     previous = _read_json(remembered)
     findings = judge_cache(checkup.service.name, rules, counts, decode_counts(previous) if previous else None)
-    if not checkup.is_remote:
+    if isinstance(counts, KeyCounts) and not checkup.is_remote:
         _write_json(remembered, encode_counts(counts))
     return ("the keys of its cache",), findings
 

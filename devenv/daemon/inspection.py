@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 
 from devenv.domain.database import parse_url
+from devenv.domain.errors import DevenvError
 from devenv.domain.findings import Finding, Severity, Topic, Verdict
 from devenv.domain.subject import Subject, at_server
 from devenv.schema.differences import Difference
@@ -18,16 +19,20 @@ from devenv.schema.discover import find_database_url
 from devenv.schema.inspection import Tools, look
 from devenv.schema.ports import CannotLook, LiveDatabase
 
+FLUSH_S = 30.0
+
 
 def make_tools(state_dir: Path) -> Tools:
     """Return what looks at databases and models; remembered models lie in `state_dir`."""
     from devenv.adapters.databases.opening import open_database  # noqa: PLC0415 - loads no driver before it is needed
     from devenv.adapters.models.reader import read_models  # noqa: PLC0415
+    from devenv.adapters.processes.identity import read_began_at  # noqa: PLC0415
     from devenv.adapters.repositories import find_branch  # noqa: PLC0415
 
     return Tools(
         open_database=open_database,
         read_models=partial(read_models, cache_dir=state_dir / "models"),
+        began_at=read_began_at,
         find_branch=find_branch,
     )
 
@@ -45,11 +50,42 @@ def inspect_now(subject: Subject, state_dir: Path) -> Verdict:
 
 def migrate_now(subject: Subject, state_dir: Path, say: Callable[[str], None]) -> Verdict:
     """Snapshot, run the service's own command, check; what goes wrong on the way is a finding."""
-    from devenv.adapters.snapshots.store import SnapshotStore  # noqa: PLC0415 - only migrations need it
-    from devenv.daemon.migrating import migrate  # noqa: PLC0415
+    from devenv.adapters.snapshots.looking import make_looks  # noqa: PLC0415 - only migrations need it
+    from devenv.adapters.snapshots.migrating import describe_failure, migrate  # noqa: PLC0415
+    from devenv.adapters.snapshots.store import SnapshotStore  # noqa: PLC0415
 
-    del SnapshotStore, migrate
-    raise NotImplementedError
+    store = SnapshotStore(state_dir / "snapshots")
+    try:
+        outcome = migrate(
+            subject, store=store, looks=make_looks(), run_gate=lambda one: inspect_now(one, state_dir), say=say
+        )
+        if outcome.status != 0:
+            return _to_verdict(subject, describe_failure(outcome))
+        flush_caches(subject, say)
+    except DevenvError as error:
+        return _to_verdict(subject, error)
+    return outcome.verdict or Verdict(service=subject.service)
+
+
+def flush_caches(subject: Subject, say: Callable[[str], None]) -> None:
+    """Drop the keys that a schema change makes worthless, where `flush_on_migrate` asks for it. Raises HostError."""
+    for url, patterns in subject.flushes.items():
+        from devenv.adapters.caches import flush  # noqa: PLC0415 - loads the client library, for few stacks
+
+        deleted = flush(url, patterns, deadline_s=FLUSH_S)
+        say(f"{deleted} keys of {', '.join(patterns)} dropped from the cache (flush_on_migrate)")
+
+
+def _to_verdict(subject: Subject, error: DevenvError) -> Verdict:
+    finding = Finding(
+        id="migrate-failed",
+        severity=Severity.ERROR,
+        topic=Topic.MIGRATIONS,
+        text=f"{error.what}: {error.why}",
+        fix=error.fix,
+        details=error.details,
+    )
+    return Verdict(service=subject.service, findings=(finding,))
 
 
 def find_missing_tables(subject: Subject, state_dir: Path) -> Verdict:

@@ -18,14 +18,19 @@ from devenv.domain.subject import decode_subject
 
 def main() -> None:
     """Answer the request."""
-    request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    request: dict[str, Any] = json.loads(_read_line())
     answers = os.dup(1)
     os.dup2(2, 1)  # nothing that is printed on the way can be mistaken for the answer
     # the one thread of its own: the work below blocks in drivers, and only a thread can hear that nobody waits any more
     threading.Thread(target=_end_with_asker, daemon=True).start()
-    verdict = answer(request)
-    os.write(answers, json.dumps({"verdict": encode_verdict(verdict)}).encode())
-    os._exit(0)
+    status = 0
+    try:
+        verdict = answer(request)
+        _write_all(answers, json.dumps({"verdict": encode_verdict(verdict)}).encode())
+    except BaseException as error:  # noqa: BLE001 - the boundary of this process: a bug is told in one line
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the asker listens
+        status = 1
+    os._exit(status)
 
 
 def answer(request: dict[str, Any]) -> Verdict:
@@ -40,9 +45,22 @@ def answer(request: dict[str, Any]) -> Verdict:
             return inspect_now(subject, state_dir)
 
 
+def _read_line() -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n") and (chunk := os.read(0, 65536)):
+        line += chunk
+    return bytes(line)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
 def _end_with_asker() -> None:
     """Wait for the end of standard input, then end like Ctrl-C would: clean-ups run."""
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not through `sys.stdin`, whose lock a dying interpreter wants
+        pass
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from devenv.domain.database import Database, ServerPlace
+from devenv.domain.holders import ProcessId
 from devenv.domain.model import ContainerRun, Mark, OnDrift, ProcessRun, SchemaRules, Service, TaskRun
+from devenv.domain.references import service_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,9 @@ class CodePlace:
 class Subject:
     """`rules` are the service's own, resolved; `repository` is the folder that is searched for what has moved.
 
-    `imports` are the SQL files that it loads. `process_started` is when its process began (UTC seconds), None where
-    none runs. `servers` are the stack's own, by their port on this machine; `server` is the one with the tools of this
-    database, once it is known.
+    `imports` are the SQL files that it loads. `process` is the one that runs its code, None where none does. `servers`
+    are the stack's own, by their port on this machine; `server` is the one with the tools of this database, once it is
+    known. `flushes` are the key patterns that a migration drops, by the URL of their cache.
     """
 
     service: str
@@ -40,9 +42,10 @@ class Subject:
     code: CodePlace
     repository: str
     imports: tuple[str, ...] = ()
-    process_started: float | None = None
+    process: ProcessId | None = None
     servers: Mapping[int, ServerPlace] = field(default_factory=dict)
     server: ServerPlace = field(default_factory=ServerPlace)
+    flushes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def make_subject(
@@ -52,7 +55,7 @@ def make_subject(
     *,
     root: str,
     containers: Mapping[str, str],
-    started: float | None = None,
+    process: ProcessId | None = None,
 ) -> Subject:
     """Return the subject of `service`, whose texts are resolved.
 
@@ -73,8 +76,9 @@ def make_subject(
         code=code,
         repository=root,
         imports=service.imports,
-        process_started=started,
+        process=process,
         servers=find_servers(services, containers),
+        flushes=find_flushes(services),
     )
 
 
@@ -94,6 +98,15 @@ def find_servers(services: Mapping[str, Service], containers: Mapping[str, str])
                 continue
             found[port.number] = place
     return found
+
+
+def find_flushes(services: Mapping[str, Service]) -> dict[str, tuple[str, ...]]:
+    """Return the key patterns that a schema change makes worthless, by the URL of their cache."""
+    return {
+        service.cache.url or service_url(service): tuple(service.cache.prefixes)
+        for service in services.values()
+        if service.cache is not None and service.cache.flush_on_migrate
+    }
 
 
 def at_server(subject: Subject, database: Database) -> Subject:
@@ -124,7 +137,8 @@ def decode_subject(data: Mapping[str, Any]) -> Subject:
         code=CodePlace(**code),
         repository=data["repository"],
         imports=tuple(data["imports"]),
-        process_started=data["process_started"],
+        process=ProcessId(**data["process"]) if data["process"] is not None else None,
+        flushes={url: tuple(patterns) for url, patterns in data["flushes"].items()},
         servers={int(port): ServerPlace(**place) for port, place in data["servers"].items()},
         server=ServerPlace(**data["server"]),
     )

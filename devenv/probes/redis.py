@@ -1,8 +1,11 @@
-"""The redis probe: a PING with the application's credentials is answered (Redis, Valkey and what speaks like them).
+"""The redis probe: PING with the application's credentials, then a key written, read and expired.
 
-Must not know of retries. Invariant: the password is never shown. Four commands do not need a client of 105 ms.
+For Redis, Valkey and what speaks like them. A read-only replica, a full memory and a user who may not write all answer
+PING. Must not know of retries. Invariants: the password is never shown, and the key is nobody's: its name is random,
+it is gone after the check, and by itself after 5 s. So few commands do not need a client of 105 ms.
 """
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,20 +22,40 @@ _SUSPECTS = {
     "WRONGPASS": "wrong user or password",
     "NOPERM": "no permission",
     "DENIED": "protected mode",
+    "READONLY": "read-only replica",
+    "OOM": "memory is full",
+    "MISCONF": "snapshots fail",
+    "NOREPLICAS": "too few replicas",
 }
+_WORDS = {
+    "READONLY": "is a read-only replica",
+    "OOM": "has no memory left and evicts nothing",
+    "MISCONF": "refuses writes because it cannot save snapshots",
+    "NOREPLICAS": "refuses writes because it has too few replicas",
+}
+_ELSEWHERE = ("MOVED", "ASK")  # a node of a cluster, whose slots are not all here
 _SCHEMES = ("redis://", "rediss://", "unix://")
 _LINE_LIMIT = 4096
+_NOTHING = "$-1"
+_KEY_MS = 5000
+
+PROBE_KEYS = "devenv:probe:"
+"""What the names of the probe's keys begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redis:
-    """`redis: redis://user:password@host:port/db`; also `rediss://` (TLS) and `unix://path?db=0`."""
+    """`redis: redis://user:password@host:port/db`; also `rediss://` (TLS) and `unix://path?db=0`.
+
+    `write: false` is for an application that only reads: PING alone.
+    """
 
     kind: ClassVar[str] = "redis"
     asks_port: ClassVar[bool] = True
     __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
     value: str
+    write: bool = True
     attempt_s: float = 2.0
 
     def __post_init__(self) -> None:
@@ -44,7 +67,11 @@ class Redis:
         return f"redis {hide_credentials(self.value).partition('://')[2]}"
 
     async def check(self, target: Target) -> Outcome:
-        """Log in where credentials are given, select the database, PING."""
+        """Log in where credentials are given, select the database, PING; then write, read and expire a key.
+
+        The watch of a service that is ready asks the same: a cache that turned into a replica or ran full is as
+        unusable then. Its four commands are one round trip every 20 s.
+        """
         try:
             place = urlsplit(self.value)
             address, port = place.hostname or "127.0.0.1", place.port or 6379
@@ -57,7 +84,9 @@ class Redis:
                 return obstacle
             return NotYet(reason=f"cannot connect to {self.describe()} ({name_failure(error)})")
         try:
-            return await _converse(stream, _commands(place), self.describe())
+            answers = _Answers(stream)
+            outcome = await _converse(answers, _commands(place), self.describe())
+            return await _write(answers, self.describe()) if self.write and isinstance(outcome, Passed) else outcome
         except (anyio.BrokenResourceError, anyio.EndOfStream):
             return closes_at_once(address, port) if place.scheme != "unix" else _dropped(self.describe())
         finally:
@@ -82,10 +111,32 @@ def _commands(place: SplitResult) -> list[tuple[str, ...]]:
     return [*login, *select, ("PING",)]
 
 
-async def _converse(stream: ByteStream, commands: list[tuple[str, ...]], name: str) -> Outcome:
+class _Answers:
+    """What a server sends, line by line; bytes beyond a line wait for the next one."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._read = b""
+
+    async def send(self, *commands: tuple[str, ...]) -> None:
+        await self._stream.send(b"".join(_encode(command) for command in commands))
+
+    async def line(self) -> str:
+        while b"\n" not in self._read and len(self._read) < _LINE_LIMIT:
+            self._read += await self._stream.receive()
+        line, _, self._read = self._read.partition(b"\r\n")
+        return line.decode("utf-8", "replace")
+
+    async def reply(self) -> str:
+        """Return one reply; a bulk string without its length, or `$-1` for none."""
+        line = await self.line()
+        return await self.line() if line.startswith("$") and line != _NOTHING else line
+
+
+async def _converse(answers: _Answers, commands: list[tuple[str, ...]], name: str) -> Outcome:
     for command in commands:
-        await stream.send(_encode(command))
-        answer = await _read_line(stream)
+        await answers.send(command)
+        answer = await answers.line()
         if not answer.startswith(("+", "-")):
             return NotYet(reason=f"{name} does not speak Redis: {shorten(answer)}", suspect="not Redis")
         if answer.startswith("-"):
@@ -93,11 +144,40 @@ async def _converse(stream: ByteStream, commands: list[tuple[str, ...]], name: s
     return Passed(detail="PONG")
 
 
+async def _write(answers: _Answers, name: str) -> Outcome:
+    """Write, read and expire a key in one round trip."""
+    value = secrets.token_hex(8)
+    key = f"{PROBE_KEYS}{value}"
+    commands = (("SET", key, value, "PX", str(_KEY_MS)), ("GET", key), ("PEXPIRE", key, "0"), ("GET", key))
+    await answers.send(*commands)
+    for command, expected in zip(commands, ("+OK", value, ":1", _NOTHING), strict=True):
+        answer = await answers.reply()
+        if answer.startswith(tuple(f"-{word}" for word in _ELSEWHERE)) or _is_about_keys(answer):
+            return Passed(detail=f"PONG; no write was tried, because keys {PROBE_KEYS}* are not for this user or node")
+        if answer.startswith("-"):
+            return _judge_error(answer[1:], command[0], name)
+        if answer != expected:
+            return NotYet(
+                reason=f"{name} answered {command[0]} of a key just written with {shorten(answer)}, not {expected}",
+                suspect="what is written is not kept",
+            )
+    return Passed(detail="PONG")
+
+
+def _is_about_keys(answer: str) -> bool:
+    """Tell a user who may write other keys from one who may not write; servers word it in two ways."""
+    return answer.startswith("-NOPERM") and "key" in answer and "to run the" not in answer
+
+
 def _judge_error(answer: str, command: str, name: str) -> NotYet:
     word = answer.partition(" ")[0]
     # Errors of AUTH and SELECT (`-ERR invalid DB index`) do not pass with time, unlike LOADING and its kin.
     suspect = _SUSPECTS.get(word) or (f"{command} refused" if word == "ERR" else "")
-    return NotYet(reason=f"{name} answered {command} with: {shorten(answer)}", suspect=suspect)
+    meaning = f"{name} {_WORDS[word]}: it" if word in _WORDS else name
+    hint = (
+        "; `write: false` asks for PING only" if word == "NOPERM" and command not in {"AUTH", "SELECT", "PING"} else ""
+    )
+    return NotYet(reason=f"{meaning} answered {command} with: {shorten(answer)}{hint}", suspect=suspect)
 
 
 def _dropped(name: str) -> NotYet:
@@ -107,10 +187,3 @@ def _dropped(name: str) -> NotYet:
 def _encode(command: tuple[str, ...]) -> bytes:
     words = [word.encode() for word in command]
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-
-
-async def _read_line(stream: ByteStream) -> str:
-    read = b""
-    while b"\n" not in read and len(read) < _LINE_LIMIT:
-        read += await stream.receive()
-    return read.partition(b"\r\n")[0].decode("utf-8", "replace")

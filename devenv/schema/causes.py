@@ -38,7 +38,7 @@ def explain(evidence: Evidence) -> tuple[Finding, ...]:
     wrong = _find_wrong_database(evidence)
     if wrong is not None:
         rest = [one for one in evidence.differences if one.kind not in _MISSING]
-        return (wrong, *_explain_rest(evidence, rest), *_explain_files(evidence))
+        return (*_explain_files(evidence), wrong, *_explain_rest(evidence, rest))
     open_: list[Difference] = list(evidence.differences)
     findings: list[Finding] = []
     for state in evidence.states:
@@ -46,7 +46,7 @@ def explain(evidence: Evidence) -> tuple[Finding, ...]:
     findings += _explain_incomplete(evidence, open_)
     findings += _explain_unmigrated(evidence, open_)
     findings += _explain_rest(evidence, open_)
-    return (*findings, *_explain_files(evidence))
+    return (*_explain_files(evidence), *findings)
 
 
 def describe(difference: Difference) -> str:
@@ -274,7 +274,7 @@ def _explain_rest(evidence: Evidence, rest: list[Difference]) -> Iterable[Findin
     for table in dict.fromkeys(one.table for one in grave):
         of_table = [one for one in grave if one.table == table]
         more = f" (and {len(of_table) - 1} more of {table})" if len(of_table) > 1 else ""
-        hint = f"; {len(state.pending)} migrations are pending" if state and state.pending else ""
+        hint = f"; {_say_pending(state.pending)}" if state and state.pending else ""
         yield Finding(
             id=of_table[0].id if len(of_table) == 1 else f"table-differs:{table}",
             severity=Severity.ERROR,
@@ -288,6 +288,10 @@ def _explain_rest(evidence: Evidence, rest: list[Difference]) -> Iterable[Findin
         mild = [one for one in rest if one.kind is kind and SEVERITIES[kind] is not Severity.ERROR]
         if mild:
             yield _explain_mild(evidence, kind, mild)
+
+
+def _say_pending(pending: Sequence[Migration]) -> str:
+    return f"{_count('migration', pending)} {'is' if len(pending) == 1 else 'are'} pending"
 
 
 def _explain_mild(evidence: Evidence, kind: Kind, mild: list[Difference]) -> Finding:
@@ -372,14 +376,19 @@ _WORDS: dict[Kind, Callable[[str, Difference], str]] = {
     Kind.TYPE_DIFFERS: lambda name, one: f"column {name} is {one.found}, the code expects {one.expected}",
     Kind.TYPE_NARROWER: lambda name, one: f"column {name} is {one.found}, narrower than the {one.expected} of the code",
     Kind.TYPE_WIDER: lambda name, one: f"column {name} is {one.found}, wider than the {one.expected} of the code",
+    Kind.TYPE_UNCERTAIN: lambda name, one: (
+        f"column {name} is {one.found}, the code says {one.expected}: whether they fit is not known"
+    ),
     Kind.LENGTH_DIFFERS: lambda name, one: f"column {name} is {one.found}, the code says {one.expected}",
     Kind.NULLABLE: lambda name, _: f"column {name} may be NULL, the code says that it is not",
     Kind.NOT_NULL: lambda name, _: f"column {name} must not be NULL, the code says that it may be",
+    Kind.DEFAULT_MISSING: lambda name, _: f"column {name} has no default, the code leaves it to the database",
     Kind.ENUM_MISSING: lambda name, _: f"enum type {name} is missing",
     Kind.ENUM_VALUE_MISSING: lambda _, one: f"enum {one.table} lacks the value {one.part} that the code writes",
     Kind.ENUM_VALUE_EXTRA: lambda _, one: f"enum {one.table} has the value {one.part}, which the code does not know",
     Kind.PRIMARY_KEY: lambda name, one: f"the primary key of {name} is ({one.found}), the code says ({one.expected})",
     Kind.UNIQUE_MISSING: lambda _, one: f"{one.table} has nothing that keeps ({one.part}) unique",
+    Kind.UNIQUE_EXTRA: lambda _, one: f"{one.table} keeps ({one.part}) unique, which the code does not know",
     Kind.INDEX_MISSING: lambda _, one: f"{one.table} has no index on ({one.part})",
     Kind.INDEX_INVALID: lambda _, one: f"the index of {one.table} on ({one.part}) is invalid and never used",
     Kind.FOREIGN_KEY_MISSING: lambda _, one: f"{one.table} has no foreign key ({one.part}) to {one.expected}",

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from devenv.domain.database import is_database_url, parse_url
 from devenv.domain.findings import Finding, Severity, Topic
+from devenv.domain.subject import Subject
 from devenv.schema.ports import CannotLook
 from devenv.schema.prisma.locate import find_candidates, find_prisma_schema, places_looked_at
 from devenv.schema.records.locate import find_moved, find_tools
 from devenv.schema.records.state import ToolPlace
-from devenv.schema.subject import Subject
 
 URL_VARIABLES = (
     "DATABASE_URL",
@@ -76,7 +76,10 @@ def find_sources(subject: Subject) -> Sources:
     missing = _find_missing(subject)
     if missing:
         return Sources(findings=missing)
-    tools = find_tools(folder, hint=subject.rules.migrations, argv=subject.code.argv)
+    try:
+        tools = find_tools(folder, hint=subject.rules.migrations, argv=subject.code.argv)
+    except CannotLook as problem:
+        return Sources(models=_find_models(subject, ()), findings=(_say_tool_moved(subject, problem),))
     models = _find_models(subject, tools)
     if not models and not tools:
         return Sources(findings=(_say_nothing_found(subject),))
@@ -183,6 +186,21 @@ def _say_moved(subject: Subject, named: str) -> Finding:
         topic=Topic.FILES,
         text=f"{text}; found {', '.join(shown)}" if shown else f"{text}, nor one like it in the repository",
         fix=f"set `schema: {{{key}: …}}` of {subject.service} in services.yaml to where it is",
+    )
+
+
+def _say_tool_moved(subject: Subject, problem: CannotLook) -> Finding:
+    """Return the finding for a migration tool whose files are not where the service looks."""
+    repository = Path(subject.repository)
+    found = [*find_moved(repository, "alembic.ini"), *find_moved(repository, "migrations")]
+    shown = [show_path(path, subject.repository) for path in found]
+    text = f"{subject.service}: {problem.reason}"
+    return Finding(
+        id="migrations-moved",
+        severity=Severity.ERROR if shown else problem.severity,
+        topic=Topic.FILES,
+        text=f"{text}; found {', '.join(shown[:3])}" if shown else text,
+        fix=f"set `schema: {{migrations: …}}` of {subject.service} in services.yaml to where it is",
     )
 
 

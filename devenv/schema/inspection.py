@@ -14,6 +14,8 @@ import anyio.to_thread
 
 from devenv.domain.database import dialect_of
 from devenv.domain.findings import Finding, Severity, Topic, Verdict, sort_findings
+from devenv.domain.holders import ProcessId
+from devenv.domain.subject import Subject
 from devenv.schema.accepted import without_accepted
 from devenv.schema.causes import Evidence, explain
 from devenv.schema.compare import compare
@@ -27,7 +29,6 @@ from devenv.schema.prisma.parser import read_prisma
 from devenv.schema.prisma.translate import to_schema
 from devenv.schema.records.reading import read_records
 from devenv.schema.records.state import RecordState, ToolPlace
-from devenv.schema.subject import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Tools:
 
     open_database: OpenDatabase
     read_models: ReadModels
+    began_at: Callable[[ProcessId], float | None]
+    """When a process began, in UTC seconds."""
     find_branch: Callable[[str, Path], str] | None = None
 
 
@@ -103,12 +106,13 @@ def _find(state: _Look) -> None:
     state.sources = find_sources(subject)
     state.findings += state.sources.findings
     folder = Path(subject.code.folder)
-    schema = next((source.path for source in state.sources.models if source.kind == "prisma"), None)
-    schema = schema or find_prisma_schema(folder, subject.code.argv)
+    named = next((source.path for source in state.sources.models if source.kind == "prisma"), "")
+    schema = Path(named) if named else find_prisma_schema(folder, subject.code.argv)
     if schema is None:
         return
     try:
-        found = check_client(Path(schema), folder, process_started=subject.process_started)
+        began_at = state.tools.began_at(subject.process) if subject.process is not None else None
+        found = check_client(schema, folder, process_started=began_at)
     except CannotLook as problem:
         state.note(Topic.CLIENT, problem)
         return
@@ -228,12 +232,21 @@ def _compare(state: _Look, answer: ModelAnswer) -> Sequence[Difference]:
         state.findings.append(
             Finding(id=f"models-warning:{warning[:40]}", severity=Severity.INFO, topic=Topic.MODELS, text=warning)
         )
-    return compare(
+    differences = compare(
         answer.schema,
         state.schema,
         ignore=(*state.subject.rules.ignore, *answer.ignored_tables),
         tool_tables=[read.table for read in state.states],
     )
+    return [replace(one, place=_place(one.place, state.subject)) for one in differences]
+
+
+def _place(place: str, subject: Subject) -> str:
+    """Return `file:line` relative to the repository, wherever the source's own paths begin."""
+    file, colon, line = place.rpartition(":")
+    if not colon or subject.code.container:
+        return place
+    return f"{show_path(Path(subject.code.folder) / file, subject.repository)}:{line}"
 
 
 def _leave_out(state: _Look, differences: Sequence[Difference]) -> list[Difference]:

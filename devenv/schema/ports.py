@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from devenv.domain.findings import Severity
-from devenv.domain.subject import CodePlace as CodePlace
+from devenv.domain.subject import CodePlace
 from devenv.schema.ir import Dialect, Schema
 
 
@@ -79,13 +79,14 @@ class OpenDatabase(Protocol):
 class ModelQuestion:
     """Which models to read in the service's own interpreter.
 
-    `framework` is `sqlalchemy` or `django`. `reference` is `module:attribute` (a declarative base, a MetaData, a Flask
-    `db`), or '' to learn it from `alembic_ini` (absolute path) or `manage_py` (absolute path).
+    `framework` is `sqlalchemy` or `django`. `dialect` None is that of the project's own database settings (PostgreSQL
+    where those name none); the answer's schema says which one it was. `reference` is `module:attribute` (a declarative
+    base, a MetaData, a Flask `db`), or '' to learn it from `alembic_ini` or `manage_py` (absolute paths).
     """
 
     place: CodePlace
     framework: str
-    dialect: Dialect
+    dialect: Dialect | None
     reference: str = ""
     alembic_ini: str = ""
     manage_py: str = ""

@@ -16,6 +16,7 @@ from tests.bench.lab import Lab, open_lab
 from tests.bench.processes import run_down, run_lag, run_many, run_printing
 from tests.bench.quiet import run_holders, run_idle
 from tests.bench.rows import Row, format_rows, to_json
+from tests.bench.schema import run_gate, run_models
 
 CASES: dict[str, Callable[[Lab], list[Row]]] = {
     "chain": run_chain,
@@ -27,6 +28,8 @@ CASES: dict[str, Callable[[Lab], list[Row]]] = {
     "printing": run_printing,
     "idle": run_idle,
     "holders": run_holders,
+    "gate": run_gate,
+    "models": run_models,
 }
 NEED_ENGINE = frozenset({"chain", "seven", "flat"})
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "devenv"
 
 HOMES = {
-    "anyio": ("app", "adapters", "probes", "daemon", "cli/logs/following.py", "cli/port_holders.py"),
+    "anyio": ("app", "adapters", "probes", "schema/inspection.py", "daemon", "cli/logs/following.py", "cli/port_holders.py"),
     "docker": ("adapters/engine",),
     "httpx": ("probes/http.py",),
     "pg8000": ("probes/sql_drivers.py",),
@@ -23,6 +23,7 @@ HOMES = {
     "pydantic": ("config/schema.py",),
     "pymysql": ("probes/sql_drivers.py",),
     "python_on_whales": ("adapters/engine/image_worker.py",),
+    "redis": ("adapters/caches.py",),
     "requests": ("adapters/engine",),  # what the Docker SDK speaks through
     "rich": ("cli/views/live.py",),
     "starlette": ("api/server.py",),

@@ -7,6 +7,7 @@ for equality, and a pid alone proves nothing.
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,6 +46,16 @@ def read_identity(pid: int) -> ProcessId | None:
 def is_running(process: ProcessId) -> bool:
     """Tell whether exactly this process still runs; a zombie does not."""
     return read_identity(process.pid) == process
+
+
+def read_began_at(process: ProcessId) -> float | None:
+    """Return when the process began, in UTC seconds to some hundredths; None where it has ended."""
+    if not is_running(process):
+        return None
+    if not IS_LINUX:
+        return process.started
+    since_boot_s = process.started / os.sysconf("SC_CLK_TCK")
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot_s
 
 
 def list_pids() -> list[int]:

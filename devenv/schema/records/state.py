@@ -4,7 +4,9 @@ Pure. Must not know a tool. Invariant: `pending` are files without a record, `un
 a tool whose table is missing has `has_table` False and everything pending.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from devenv.domain.findings import Finding
 
@@ -13,13 +15,20 @@ from devenv.domain.findings import Finding
 class ToolPlace:
     """A migration tool as it is used in a repository.
 
-    `tool` is its key in `records.TOOLS` (`alembic`, `prisma`, …); `folder` is the absolute path of its migration files,
-    `config` that of the file which configures it (alembic.ini, schema.prisma, manage.py), '' where there is none.
+    `tool` is its key in `records.tools.TOOLS` (`alembic`, `prisma`, …); `folder` is the absolute path of its migration
+    files, `config` that of the file which configures it (alembic.ini, schema.prisma, manage.py), '' where there is
+    none. `root` is the folder that it was looked for in: commands run there, and paths are shown from there.
     """
 
     tool: str
     folder: str
     config: str = ""
+    root: str = ""
+
+    def show(self, path: str | PurePath) -> str:
+        """Return `path` as seen from `root`, where it lies below it."""
+        place = PurePath(path)
+        return str(place.relative_to(self.root)) if self.root and place.is_relative_to(self.root) else str(place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +36,7 @@ class Migration:
     """One migration file. `id` is what the tool records; `title` is what a person calls it; `path` is absolute.
 
     `creates` and `adds` are the tables and the (table, column) pairs that it makes, as far as its text tells, in lower
-    case and without their schema.
+    case and without their schema; `lines` is where in the file, by `table` and by `table.column`.
     """
 
     id: str
@@ -35,6 +44,7 @@ class Migration:
     path: str = ""
     creates: frozenset[str] = frozenset()
     adds: frozenset[tuple[str, str]] = frozenset()
+    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +71,8 @@ class RecordState:
 
     `findings` are the mistakes of the files themselves (several heads, two files of one id, a missing parent, a cycle,
     a syntax error). `apply` is the tool's command that runs what is pending, `make` the one that writes a migration
-    for changed models, '' for a tool without one.
+    for changed models, '' for a tool without one. `known` and `pending` are in the order in which they run, `applied`
+    in that of the record. `branches` says of unknown ones where version control has them (`branch X`).
     """
 
     tool: str
@@ -73,6 +84,7 @@ class RecordState:
     applied: tuple[str, ...] = ()
     pending: tuple[Migration, ...] = ()
     unknown: tuple[str, ...] = ()
+    branches: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[Failure, ...] = ()
     edited: tuple[Edit, ...] = ()
     findings: tuple[Finding, ...] = field(default=())

@@ -170,6 +170,7 @@ def test_status_row_speaks_to_people() -> None:
         "log": "/logs/db.log",
         "ready_after_s": 0.123,
         "detail": "",
+        "schema": "",
     }
 
 

@@ -1,0 +1,1 @@
+"""Models as the service's own interpreter reads them."""

@@ -1,0 +1,375 @@
+"""Reads SQLAlchemy models (1.4, 2.0, 2.1) into plain data, and what env.py tells Alembic of them.
+
+Sent as text beside probe_protocol.py, into the service's own interpreter: Python 3.8 or later, no import of devenv.
+Libraries come through `import_module`: they are the user's, of whatever version. Invariant: no connection is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # when sent, these are in the same namespace
+    from devenv.adapters.models.probe_protocol import (  # noqa: TC004 - see above
+        Places,
+        Spot,
+        Unreadable,
+        refuse_connection,
+    )
+
+_LAYERS = ("sqlalchemy", "flask_sqlalchemy", "flask_sqlalchemy_lite", "sqlmodel", "alembic", "advanced_alchemy")
+_PLACEHOLDER = "driver://"
+_DIALECTS = {"mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
+
+
+def read(request: dict[str, Any], places: Places) -> dict[str, Any]:
+    """Return the tables of the metadata that the request names, or that env.py gives to Alembic."""
+    sys.path.insert(0, request["folder"])
+    sqlalchemy = _import_sqlalchemy()
+    import_module("sqlalchemy.pool").Pool.connect = refuse_connection
+    spots = _note_places(sqlalchemy, places)
+    warnings: list[str] = []
+    metadatas = _find_metadata(request["reference"]) if request["reference"] else []
+    settings: dict[str, Any] = {}
+    if request["alembic_ini"]:
+        settings = _ask_alembic(request, warnings, is_needed=not metadatas)
+        metadatas = metadatas or _flatten(settings.get("target_metadata"))
+    if not metadatas:
+        raise Unreadable("no-metadata", "env.py gives Alembic no target_metadata")
+    tables = [table for metadata in metadatas for table in metadata.tables.values()]
+    if not tables:
+        raise Unreadable("no-tables", "the metadata has no table")
+    kept, ignored = _apply_filters(tables, settings, warnings)
+    url = _show_url(settings.get("url"))
+    dialect = request["dialect"] or _DIALECTS.get(url.partition(":")[0].partition("+")[0], "postgresql")
+    reading = _Reading(sqlalchemy, dialect, places, spots, warnings)
+    return {
+        "dialect": dialect,
+        "source": f"SQLAlchemy {request['reference'] or 'models of env.py'}",
+        "library": f"SQLAlchemy {sqlalchemy.__version__}",
+        "tables": [reading.table(table) for table in kept],
+        "enums": list(reading.enums.values()),
+        "version_table": settings.get("version_table") or "alembic_version",
+        "version_schema": settings.get("version_table_schema") or "",
+        "ignored": ignored,
+        "database_url": url,
+        "warnings": warnings,
+    }
+
+
+def _import_sqlalchemy() -> Any:
+    try:
+        return import_module("sqlalchemy")
+    except ModuleNotFoundError as error:
+        raise Unreadable("no-library", str(error), ["SQLAlchemy", error.name or ""]) from error
+
+
+# Finding the metadata
+
+
+def _find_metadata(reference: str) -> list[Any]:
+    module_name, _, path = reference.partition(":")
+    module = import_module(module_name)
+    if not path:
+        found = {id(one): one for value in vars(module).values() for one in _flatten(value)}
+        if len(found) == 1:
+            return list(found.values())
+        raise Unreadable("no-attribute", module_name, _candidates(module))
+    value: Any = module
+    for name in path.split("."):
+        if not hasattr(value, name):
+            raise Unreadable("no-attribute", name, _candidates(module))
+        value = getattr(value, name)
+    metadatas = _flatten(value)
+    if not metadatas and callable(value):
+        metadatas = _flatten(value())
+    if not metadatas:
+        raise Unreadable("no-metadata", type(value).__name__, _candidates(module))
+    return metadatas
+
+
+def _flatten(value: Any) -> list[Any]:
+    """Return the metadata of a declarative base, a registry, a Flask `db`, or a collection of any."""
+    metadata_class = import_module("sqlalchemy").MetaData
+    if isinstance(value, metadata_class):
+        return [value]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [one for item in value for one in _flatten(item)]
+    if isinstance(value, dict):
+        return _flatten(list(value.values()))
+    held = getattr(value, "metadata", None)
+    return [held] if isinstance(held, metadata_class) else []
+
+
+def _candidates(module: Any) -> list[str]:
+    """Return the names in a module that hold metadata: models last, the base of all first."""
+    names = [name for name, value in vars(module).items() if not name.startswith("_") and _flatten(value)]
+    return sorted(names, key=lambda name: hasattr(getattr(module, name), "__table__"))[:5]
+
+
+# Alembic
+
+
+class _Configured(BaseException):
+    """Raised where env.py has said what there is to know."""
+
+
+def _ask_alembic(request: dict[str, Any], warnings: list[str], *, is_needed: bool) -> dict[str, Any]:
+    """Return what env.py passes to `context.configure`; no more than a warning where it fails and is not needed."""
+    folder = str(Path(request["alembic_ini"]).parent)
+    os.chdir(folder)
+    if folder not in sys.path:
+        sys.path.insert(1, folder)
+    try:
+        return _run_env(request["alembic_ini"], request["folder"])
+    except Exception as error:
+        if is_needed:
+            raise
+        warnings.append(f"env.py could not be run for its settings: {type(error).__name__}: {error}")
+        return {}
+
+
+def _run_env(ini: str, service_folder: str) -> dict[str, Any]:
+    try:
+        config_class = import_module("alembic.config").Config
+    except ModuleNotFoundError as error:
+        raise Unreadable("no-library", str(error), ["Alembic", error.name or ""]) from error
+    config = config_class(toml_file=ini) if ini.endswith(".toml") else config_class(ini)
+    beside = Path(ini).parent
+    if not config.get_main_option("script_location") and (beside / "env.py").is_file():
+        # Flask-Migrate names the folder on its command line
+        config.set_main_option("script_location", str(beside))
+        _push_flask_application(service_folder)
+    scripts = import_module("alembic.script").ScriptDirectory.from_config(config)
+    environment_class = import_module("alembic.runtime.environment").EnvironmentContext
+    captured: dict[str, Any] = {"url": config.get_main_option("sqlalchemy.url")}
+
+    def configure(_: object, *__: object, **settings: Any) -> None:
+        captured.update({name: value for name, value in settings.items() if value is not None})
+        raise _Configured
+
+    environment_class.configure = configure
+    try:
+        with environment_class(config, scripts, fn=lambda *_: [], as_sql=True, destination_rev="head"):
+            scripts.run_env()
+    except _Configured:
+        pass
+    except Exception as error:
+        target = _find_global(error, "target_metadata")
+        if target is None:
+            raise
+        captured["target_metadata"] = target
+    return captured
+
+
+def _push_flask_application(folder: str) -> None:
+    os.chdir(folder)
+    import_module("flask.cli").ScriptInfo().load_app().app_context().push()
+
+
+def _find_global(error: BaseException, name: str) -> Any:
+    """Return a global of the env.py that failed: one that refuses to run offline has named its metadata before."""
+    trace = error.__traceback__
+    found = None
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).name == "env.py":
+            found = trace.tb_frame.f_globals.get(name, found)
+        trace = trace.tb_next
+    return found
+
+
+def _apply_filters(tables: list[Any], settings: dict[str, Any], warnings: list[str]) -> tuple[list[Any], list[str]]:
+    """Return the tables that the project's own filters keep, and the titles of the others."""
+    kept, ignored = [], []
+    for table in tables:
+        try:
+            is_kept = _is_kept(table, settings)
+        except Exception as error:  # noqa: BLE001 - the user's own function, written for another caller
+            warnings.append(f"include_object of env.py failed for {table.fullname}: {type(error).__name__}: {error}")
+            is_kept = True
+        if is_kept:
+            kept.append(table)
+        else:
+            ignored.append(table.fullname)
+    return kept, ignored
+
+
+def _is_kept(table: Any, settings: dict[str, Any]) -> bool:
+    by_object, by_name = settings.get("include_object"), settings.get("include_name")
+    if by_object is not None and not by_object(table, table.name, "table", False, None):  # noqa: FBT003 - Alembic's own
+        return False
+    parents = {"schema_name": table.schema, "table_name": table.name, "schema_qualified_table_name": table.fullname}
+    return by_name is None or bool(by_name(table.name, "table", parents))
+
+
+def _show_url(url: Any) -> str:
+    if url is None:
+        return ""
+    text = str(url.render_as_string(hide_password=False)) if hasattr(url, "render_as_string") else str(url)
+    return "" if text.startswith(_PLACEHOLDER) else text
+
+
+# Where tables are written
+
+
+def _note_places(sqlalchemy: Any, places: Places) -> dict[int, Callable[[], Spot]]:
+    """Note the line that makes each table, while it is made: the first frame outside of the libraries."""
+    spots: dict[int, Callable[[], Spot]] = {}
+
+    def note(table: Any, _: object) -> None:
+        frame: Any = sys._getframe(1)  # noqa: SLF001 - there is no public way to the caller
+        while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in _LAYERS:
+            frame = frame.f_back
+        if frame is not None:
+            path, line = frame.f_code.co_filename, frame.f_lineno
+            spots[id(table)] = lambda: places.find_at(path, line)
+
+    sqlalchemy.event.listen(sqlalchemy.Table, "after_parent_attach", note)
+    return spots
+
+
+# Tables as plain data
+
+
+class _Reading:
+    """Turns Table objects into plain data for one dialect, and gathers the enum types on the way."""
+
+    def __init__(
+        self, sqlalchemy: Any, dialect: str, places: Places, spots: dict[int, Callable[[], Spot]], warnings: list[str]
+    ) -> None:
+        self._sa = sqlalchemy
+        self._dialect = import_module(f"sqlalchemy.dialects.{dialect}").dialect()
+        self._places = places
+        self._spots = spots
+        self._warnings = warnings
+        self.enums: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def table(self, table: Any) -> dict[str, Any]:
+        """Return a table with its columns, keys and indexes."""
+        spot = self._spots[id(table)]() if id(table) in self._spots else None
+        constraints = sorted(table.constraints, key=lambda one: str(one.name or ""))
+        return {
+            "name": str(table.name),
+            "schema": str(table.schema or ""),
+            "columns": [self._column(column, table, spot) for column in table.columns],
+            "primary_key": [str(column.name) for column in table.primary_key.columns],
+            "uniques": _uniques(constraints, self._sa),
+            "indexes": [self._index(index, table) for index in sorted(table.indexes, key=lambda one: str(one.name))],
+            "foreign_keys": [key for one in constraints for key in self._foreign_keys(one, table)],
+            "is_view": bool(table.info.get("is_view")),
+            "place": spot.place if spot else "",
+        }
+
+    def _column(self, column: Any, table: Any, spot: Spot | None) -> dict[str, Any]:
+        place = spot.of(str(column.name), str(column.key)) if spot else ""
+        is_array, item = self._item_type(column.type)
+        is_enum = isinstance(item, self._sa.Enum)
+        values = [str(value) for value in item.enums] if is_enum else []
+        is_native = is_enum and bool(item.native_enum) and self._dialect.name != "sqlite"
+        is_inline = is_native and self._dialect.name == "mysql"
+        return {
+            "name": str(column.name),
+            "type": self._type(column, table),
+            "nullable": bool(column.nullable),
+            "is_filled": _is_filled(column, table),
+            "is_array": is_array,
+            "is_generated": column.computed is not None,
+            "enum": self._note_enum(item, values, place) if is_native and not is_inline else "",
+            "values": values if is_inline else [],
+            "place": place,
+        }
+
+    def _type(self, column: Any, table: Any) -> str:
+        try:
+            return str(column.type.compile(dialect=self._dialect))
+        except Exception as error:  # noqa: BLE001 - types of other packages raise what they like
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self._warnings.append(f"the type of {table.fullname}.{column.name} is not known: {reason}")
+            return ""
+
+    def _item_type(self, type_: Any) -> tuple[bool, Any]:
+        """Return whether it is an array, and the type of its items, without decorators and variants."""
+        is_array = False
+        for _ in range(8):  # a decorator in an array in a decorator: deeper ones are nobody's
+            plain = self._undecorated(type_)
+            if not isinstance(plain, self._sa.types.ARRAY):
+                return is_array, plain
+            is_array, type_ = True, plain.item_type
+        return is_array, type_
+
+    def _undecorated(self, type_: Any) -> Any:
+        """Return what a TypeDecorator or a variant comes down to here; never an error, for `_type` reports those."""
+        with contextlib.suppress(Exception):  # the user's own type
+            for _ in range(8):
+                mapping = getattr(type_, "_variant_mapping", None) or getattr(type_, "mapping", None)
+                if isinstance(mapping, dict) and self._dialect.name in mapping:
+                    type_ = mapping[self._dialect.name]
+                elif isinstance(type_, self._sa.types.TypeDecorator):
+                    type_ = type_.load_dialect_impl(self._dialect)
+                else:
+                    break
+        return type_
+
+    def _note_enum(self, type_: Any, values: list[str], place: str) -> str:
+        schema, name = str(type_.schema or ""), str(type_.name or "")
+        written = getattr(type_, "enum_class", None)
+        module = sys.modules.get(getattr(written, "__module__", ""))
+        path = getattr(module, "__file__", None)
+        if written is not None and path and self._places.is_own(path):
+            place = self._places.find_class(path, written.__qualname__).place
+        self.enums.setdefault((schema, name), {"name": name, "schema": schema, "values": values, "place": place})
+        return f"{schema}.{name}" if schema else name
+
+    def _index(self, index: Any, table: Any) -> dict[str, Any]:
+        conditions = index.dialect_options[self._dialect.name]
+        return {
+            "name": str(index.name or ""),
+            "columns": [self._index_part(part, table) for part in index.expressions],
+            "unique": bool(index.unique),
+            "partial": any(name == "where" and value is not None for name, value in conditions.items()),
+        }
+
+    def _index_part(self, part: Any, table: Any) -> str:
+        while isinstance(part, self._sa.sql.elements.UnaryExpression):  # desc(), nulls_last()
+            part = part.element
+        if isinstance(part, self._sa.Column):
+            return str(part.name)
+        written = str(part) if isinstance(part, self._sa.sql.elements.TextClause) else ""
+        return written if written in table.columns else ""
+
+    def _foreign_keys(self, constraint: Any, table: Any) -> Iterable[dict[str, Any]]:
+        if not isinstance(constraint, self._sa.ForeignKeyConstraint):
+            return
+        parts = [element.target_fullname.split(".") for element in constraint.elements]
+        targets = [_target_column(element) for element in constraint.elements]
+        yield {
+            "name": str(constraint.name or ""),
+            "columns": [str(column.name) for column in constraint.columns],
+            "table": parts[0][-2],
+            "schema": ".".join(parts[0][:-2]) or "",
+            "targets": targets,
+        }
+
+
+def _target_column(element: Any) -> str:
+    try:
+        return str(element.column.name)
+    except Exception:  # noqa: BLE001 - a table that is nowhere defined: SQLAlchemy has an error for each way
+        return str(element.target_fullname.split(".")[-1])
+
+
+def _uniques(constraints: Iterable[Any], sqlalchemy: Any) -> list[list[str]]:
+    kinds = [one for one in constraints if isinstance(one, sqlalchemy.UniqueConstraint)]
+    return [[str(column.name) for column in one.columns] for one in kinds if len(one.columns)]
+
+
+def _is_filled(column: Any, table: Any) -> bool:
+    if column.server_default is not None or column.computed is not None or column.identity is not None:
+        return True
+    counter = table.autoincrement_column if hasattr(table, "autoincrement_column") else table._autoincrement_column  # noqa: SLF001 - 1.4
+    return counter is column and column.default is None

@@ -1,0 +1,1 @@
+"""A small shop, whose models the schema tests change."""
