@@ -196,4 +196,4 @@ def _explain(url: str, error: Exception) -> str:
 
 
 def _name(url: str) -> str:
-    return hide_credentials(url).partition("://")[2] or "its URL"
+    return hide_credentials(url).partition("://")[2].lstrip("@") or "its URL"

@@ -30,7 +30,7 @@ def compare_pnpm(project: Project) -> Comparison | None:
     except OSError:
         return None
     leaves_out = project.is_production or re.search(r'devDependencies"?: false', settings) is not None
-    found = Comparison() if copy == text else _compare(locked, copy, leaves_out=leaves_out)
+    found = Comparison(locked=len(locked)) if copy == text else _compare(locked, copy, leaves_out=leaves_out)
     return add_direct(replace(project, is_production=leaves_out), found, locked)
 
 

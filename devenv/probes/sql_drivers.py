@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
+from traceback import clear_frames
 from typing import Any, Protocol
 
 from devenv.domain.database import Database, dialect_of
@@ -189,12 +190,15 @@ def _postgres_failures() -> Iterator[None]:
     try:
         yield
     except driver.DatabaseError as error:
+        _let_go(error)
         said = error.args[0] if error.args and isinstance(error.args[0], dict) else {"M": str(error)}
         message = shorten(str(said.get("M", "")))
         raise DriverFailure(Trouble.REFUSED, message, code=str(said.get("C", ""))) from error
     except (driver.InterfaceError, OSError) as error:
+        _let_go(error)
         raise _sort_postgres(error) from error
     except Exception as error:
+        _let_go(error)
         raise _foreign(error) from error
 
 
@@ -219,6 +223,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _let_go(error: Exception) -> None:
+    """Close what a failed login leaves open: the drivers' own frames hold the socket for as long as the failure."""
+    for cause in _causes(error):
+        clear_frames(cause.__traceback__)
 
 
 def _name(cause: OSError) -> str:
@@ -284,6 +294,7 @@ def _mysql_failures() -> Iterator[None]:
     try:
         yield
     except pymysql.MySQLError as error:
+        _let_go(error)
         raise _sort_mysql(error) from error
     except RuntimeError as error:
         raise DriverFailure(Trouble.INCAPABLE, shorten(str(error))) from error

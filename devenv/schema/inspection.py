@@ -116,7 +116,8 @@ def _find(state: _Look) -> None:
     except CannotLook as problem:
         state.note(Topic.CLIENT, problem)
         return
-    state.checked.append("the generated Prisma client")
+    if (folder / "package.json").exists():
+        state.checked.append("the generated Prisma client")
     state.findings += [_name_service(finding, subject.service) for finding in found]
 
 
@@ -227,7 +228,8 @@ def _read_state(state: _Look, place: ToolPlace) -> None:
 def _compare(state: _Look, answer: ModelAnswer) -> Sequence[Difference]:
     assert state.schema is not None
     count = len(answer.schema.tables)
-    state.checked.append(f"{count} {'table' if count == 1 else 'tables'} of {answer.schema.source}")
+    source = answer.schema.source.replace(f"{state.subject.repository}/", "")
+    state.checked.append(f"{count} {'table' if count == 1 else 'tables'} of {source}")
     for warning in answer.warnings:
         state.findings.append(
             Finding(id=f"models-warning:{warning[:40]}", severity=Severity.INFO, topic=Topic.MODELS, text=warning)

@@ -62,7 +62,7 @@ class ForeignKey:
 class Table:
     """A table or view. `schema` is '' for the default one; `uniques` are the constraints, beside unique indexes.
 
-    `owner` names an extension that made the table; such a one is never a difference.
+    `owner` names what made the table by itself, an extension or a partitioned table; such a one is never a difference.
     """
 
     name: str

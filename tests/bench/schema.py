@@ -102,7 +102,8 @@ def _database(ddl: str) -> Iterator[str]:
 
 
 def _write(lab: Lab, name: str, url: str, files: Mapping[str, str]) -> Path:
-    service = f'name: {lab.prefix}\nservices:\n  api: {{command: "true", schema: {{database: "{url}"}}}}\n'
+    command = f"{sys.executable} -m app"  # tells which interpreter reads the models
+    service = f'name: {lab.prefix}\nservices:\n  api: {{command: "{command}", schema: {{database: "{url}"}}}}\n'
     folder = lab.place(name)
     for path, text in {"services.yaml": service, **files}.items():
         place = folder / path
@@ -124,15 +125,15 @@ def _prove(lab: Lab, folder: Path, url: str) -> None:
     import psycopg
 
     right = _check(lab, folder, url)
-    if right["status"] != 0:
-        raise Failed(f"the untouched database does not pass: {right}")
+    if right["status"] != 0 or "'severity': 'unknown'" in str(right["findings"]):
+        raise Failed(f"the untouched database does not pass: {str(right)[:1000]}")
     table = "ledger_entry_007"
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f"ALTER TABLE {table} RENAME COLUMN weight TO mass")
         wrong = _check(lab, folder, url)
         connection.execute(f"ALTER TABLE {table} RENAME COLUMN mass TO weight")
     if wrong["status"] != 6 or "weight" not in str(wrong["findings"]):
-        raise Failed(f"a column that is gone was not found: {wrong}")
+        raise Failed(f"a column that is gone was not found: {str(wrong)[:1000]}")
 
 
 def _time_import(lab: Lab, folder: Path) -> float:

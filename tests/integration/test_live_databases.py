@@ -175,10 +175,11 @@ def way_to(target: int, *, word: bytes, is_cut: bool) -> Iterator[int]:
 
 
 @contextmanager
-def mute_server() -> Iterator[int]:
-    """Give the port of a server that accepts and says nothing: the backlog accepts by itself."""
+def mute_server() -> Iterator[socket.socket]:
+    """Give a server that accepts and says nothing: the backlog accepts by itself."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
+        listener.settimeout(5)
+        yield listener
 
 
 @pytest.fixture(scope="module")
@@ -506,11 +507,26 @@ def test_database_is_unreachable_when_nothing_listens(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
 def test_server_is_silent_when_it_accepts_and_says_nothing(scheme: str) -> None:
     """A deadline ends it."""
-    with mute_server() as port:
+    with mute_server() as server:
+        port = server.getsockname()[1]
         found = refusal(f"{scheme}://app:x@127.0.0.1:{port}/shop")
 
     assert (found.code, found.severity) == ("silent", Severity.ERROR)
     assert found.reason == f"database shop at 127.0.0.1:{port} hangs: no answer within 0.36 s"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_connection_is_closed_when_the_login_fails(scheme: str) -> None:
+    """However long somebody holds on to the failure."""
+    with mute_server() as server:
+        found = refusal(f"{scheme}://app:x@127.0.0.1:{server.getsockname()[1]}/shop")
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(5)
+            while connection.recv(1024):
+                continue  # what was said before it was closed
+
+    assert found.code == "silent"
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])

@@ -14,7 +14,15 @@ import pytest
 ROOT = Path(__file__).parents[2] / "devenv"
 
 HOMES = {
-    "anyio": ("app", "adapters", "probes", "schema/inspection.py", "daemon", "cli/logs/following.py", "cli/port_holders.py"),
+    "anyio": (
+        "app",
+        "adapters",
+        "probes",
+        "schema/inspection.py",
+        "daemon",
+        "cli/logs/following.py",
+        "cli/port_holders.py",
+    ),
     "docker": ("adapters/engine",),
     "httpx": ("probes/http.py",),
     "pg8000": ("probes/sql_drivers.py",),

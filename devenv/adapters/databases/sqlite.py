@@ -20,9 +20,9 @@ where type in ('table', 'view') and name not like 'sqlite\\_%' escape '\\' order
 """
 _COLUMNS = """
 select m.name, c.name, c.type, c."notnull", c.dflt_value is not null, c.pk, c.hidden
-from sqlite_master m, pragma_table_xinfo(m.name) c
-where m.type = '{kind}' {only} and c.hidden <> 1 order by m.name, c.cid
+from sqlite_master m, pragma_table_xinfo(m.name) c where {which} and c.hidden <> 1 order by m.name, c.cid
 """
+_PLAIN_TABLES = "m.type = 'table' and m.sql not like 'create virtual%'"
 _INDEXES = """
 select m.name, l.name, l."unique", l.origin, l.partial, i.name
 from sqlite_master m, pragma_index_list(m.name) l, pragma_index_info(l.name) i
@@ -32,6 +32,9 @@ _REFERENCES = """
 select m.name, f.id, f."table", f."from", f."to"
 from sqlite_master m, pragma_foreign_key_list(m.name) f where m.type = 'table' order by m.name, f.id, f.seq
 """
+_SHADOWS = frozenset(
+    {"data", "idx", "content", "docsize", "config", "segments", "segdir", "stat", "node", "parent", "rowid"}
+)
 
 
 class SqliteDatabase:
@@ -74,12 +77,16 @@ class SqliteDatabase:
     def introspect(self) -> Schema:
         """Return everything that the file holds. Raises CannotLook."""
         found = self._rows(_TABLES)
-        views = [name for name, is_view, _ in found if is_view]
+        alone = [
+            self._read_alone(name, is_view=bool(is_view))
+            for name, is_view, is_virtual in found
+            if is_view or is_virtual
+        ]
         return Schema(
             dialect=self.dialect,
             source=self.version,
             default_schema=self.default_schema,
-            tables=(*self._read_tables(found), *(self._read_view(name) for name in views)),
+            tables=(*self._read_tables(found), *alone),
         )
 
     def close(self) -> None:
@@ -92,14 +99,14 @@ class SqliteDatabase:
     def _read_tables(self, found: list[tuple[Any, ...]]) -> list[Table]:
         virtual = [name for name, _, is_virtual in found if is_virtual]
         raw_columns: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        for table, *column in self._rows(_COLUMNS.format(kind="table", only="")):
+        for table, *column in self._rows(_COLUMNS.format(which=_PLAIN_TABLES)):
             raw_columns[table].append(tuple(column))
         primary_keys = {table: _read_primary_key(columns) for table, columns in raw_columns.items()}
         indexes = self._read_indexes()
         references = self._read_references(primary_keys)
         tables = []
-        for name, is_view, _ in found:
-            if is_view:
+        for name, is_view, is_virtual in found:
+            if is_view or is_virtual:
                 continue
             by_origin = indexes[name]
             # The only key without an index is the number by which SQLite finds its rows.
@@ -112,24 +119,26 @@ class SqliteDatabase:
                     uniques=tuple(index.columns for index in by_origin["u"]),
                     indexes=tuple(by_origin["c"]),
                     foreign_keys=references[name],
-                    owner=next((f"virtual table {owner}" for owner in virtual if name.startswith(f"{owner}_")), ""),
+                    owner=_find_owner(name, virtual),
                 )
             )
         return tables
 
-    def _read_view(self, name: str) -> Table:
-        """Read a view by itself: one that no longer works would take all others with it."""
-        only = "and m.name = '{}'".format(name.replace("'", "''"))
+    def _read_alone(self, name: str, *, is_view: bool) -> Table:
+        """Read a view or a virtual table: one that does not work would take all others with it."""
+        quoted = name.replace("'", "''")
         try:
-            columns = self._rows(_COLUMNS.format(kind="view", only=only))
+            columns, owner = self._rows(_COLUMNS.format(which=f"m.name = '{quoted}'")), ""
         except CannotLook as obstacle:
             if obstacle.code not in {NO_TABLE, "failed"}:
                 raise
-            columns = []
+            # The view of a table that is gone, or a table of a module that only the application loads.
+            columns, owner = [], "" if is_view else "a module that is not loaded here"
         return Table(
             name=name,
-            is_view=True,
+            is_view=is_view,
             columns=tuple(_read_column(column, is_row_number=False) for _, *column in columns),
+            owner=owner,
         )
 
     def _read_indexes(self) -> dict[str, dict[str, list[Index]]]:
@@ -157,6 +166,12 @@ class SqliteDatabase:
             )
             references[table] += (reference,)
         return references
+
+
+def _find_owner(name: str, virtual: list[str]) -> str:
+    """Return whose shadow a table is: full text and R-tree indexes keep themselves in ordinary tables."""
+    before, _, kind = name.rpartition("_")
+    return f"virtual table {before}" if before in virtual and kind in _SHADOWS else ""
 
 
 def _read_primary_key(columns: list[tuple[Any, ...]]) -> tuple[str, ...]:

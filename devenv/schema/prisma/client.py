@@ -31,12 +31,12 @@ from devenv.schema.prisma.parser import parse_prisma, read_prisma
 
 _PROVIDERS = frozenset({"prisma-client-js", "prisma-client"})
 _PACKAGE = "@prisma/client"
-# Where a client keeps its schema: Prisma 5 and 6, then 7, then the copy beside a client of Prisma 5.
-_CLIENT_FILES = ("index.js", "internal/class.ts", "internal/class.js", "schema.prisma")
+# Where a client keeps its schema: `prisma-client-js`, then `prisma-client` (ts, mts or cts), then the copy beside it.
+_CLIENT_FILES = ("index.js", "internal/class.*", "client.*", "schema.prisma")
 _SCHEMA_KEY = re.compile(r'"inlineSchema"\s*:\s*(?=")')
 _VERSION = re.compile(r'"clientVersion"\s*:\s*"([^"]+)"')
 _MOST_NAMED = 3
-_OWN_GENERATE_S = 120.0
+_OWN_GENERATE_S = 120.0  # `npm run dev` may generate first: the process is then older than the client that it loads
 _START_SCRIPTS = ("dev", "start", "serve", "predev", "prestart")
 _GENERATING = re.compile(r"generate|migrate dev|db push")
 _NOT_IN_CLIENT = frozenset({"index", "fulltext"})
@@ -69,11 +69,11 @@ def check_client(schema_path: Path, folder: Path, *, process_started: float | No
     roots = (folder, schema_path if schema_path.is_dir() else schema_path.parent)
     if not _depends_on_client(roots):
         return ()
-    schema = read_prisma(schema_path)
     installed = _find_package(roots)
-    generators = [generator for generator in schema.generators if generator.provider in _PROVIDERS]
     if installed is None:
         return ()
+    schema = read_prisma(schema_path)
+    generators = [generator for generator in schema.generators if generator.provider in _PROVIDERS]
     findings: list[Finding] = []
     for generator in generators:
         check = _Check(schema_path, folder, schema, f":{generator.name}" if len(generators) > 1 else "")
@@ -208,16 +208,13 @@ def _generates_at_start(folder: Path) -> bool:
 
 def _read_client(output: Path) -> _Client | None:
     """Read the schema that a client was made from; None where there is no client, or the stub of an installation."""
-    for name in _CLIENT_FILES:
-        file = output / name
-        if not file.is_file():
-            continue
+    for file in (file for pattern in _CLIENT_FILES for file in sorted(output.glob(pattern))):
         try:
             text = file.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             reason = f"{file} cannot be read: {error.strerror}"
             raise CannotLook(reason, code="client-unreadable", place=str(file)) from error
-        schema = text if name.endswith(".prisma") else _inline_schema(text, file)
+        schema = text if file.suffix == ".prisma" else _inline_schema(text, file)
         version = _VERSION.search(text)
         if schema is not None:
             parsed = parse_prisma(schema, str(file))

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from devenv.schema.prisma.parser import list_files
+
 _CONFIG_SUFFIXES = (".js", ".ts", ".mjs", ".cjs", ".mts", ".cts")
 _CONFIG_STEMS = ("prisma.config", ".config/prisma", ".config/prisma.config")
 _LARGEST_BYTES = 1024 * 1024
@@ -18,7 +20,7 @@ _SKIPPED_FOLDERS = frozenset({"node_modules", "dist", "build", "out", "venv", "_
 _MOST_FOLDERS = 20_000
 _MOST_CANDIDATES = 10
 
-_REMARKS = re.compile(r"/\*.*?\*/|(?<!:)//[^\n]*", re.DOTALL)
+_REMARKS = re.compile(r"/\*.*?(?:\*/|\Z)|(?<!:)//[^\n]*", re.DOTALL)
 _TEXT = r"""["'`]([^"'`\n]+)["'`]"""
 # The last text of `schema: "db"`, `schema: path.join(__dirname, "db")` or `schema: path.join("db", "schema.prisma")`.
 _SCHEMA = re.compile(rf"\bschema\s*:\s*(?:{_TEXT}|[\w.]+\(([^()]*)\))")
@@ -110,7 +112,7 @@ def read_package(folder: Path) -> dict[str, object] | None:
 
 
 def _is_schema(place: Path) -> bool:
-    return place.is_file() or (place.is_dir() and any(place.rglob("*.prisma")))
+    return bool(list_files(place))
 
 
 def _named_on_line(argv: tuple[str, ...]) -> Path | None:

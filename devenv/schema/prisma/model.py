@@ -208,4 +208,4 @@ def _find(attributes: tuple[Attribute, ...], name: str) -> Attribute | None:
 
 def _mapped(attributes: tuple[Attribute, ...], name: str, default: str) -> str:
     found = _find(attributes, name)
-    return (found.text("name", 0) or found.text("map")) if found is not None else default
+    return (found.text("name", 0) if found is not None else "") or default

@@ -4,6 +4,7 @@ Must not know databases. Invariant: a `PrismaSchema` has no name twice and no fi
 is a `CannotLook` with its `file:line`.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,11 +52,14 @@ def parse_prisma(text: str, path: str) -> PrismaSchema:
 
 
 def list_files(path: Path) -> tuple[Path, ...]:
-    """Return the files of a schema, as Prisma takes them from a folder; none where there is nothing."""
+    """Return the files of a schema, all of those below it for a folder; none where there is nothing."""
     if path.is_file():
         return (path,)
-    found = (file for file in path.rglob("*.prisma") if "node_modules" not in file.parts and file.is_file())
-    return tuple(sorted(found)) if path.is_dir() else ()
+    found: list[Path] = []
+    for place, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if name != "node_modules" and not name.startswith(".")]
+        found += (Path(place) / name for name in files if name.endswith(".prisma"))
+    return tuple(sorted(found))
 
 
 def _read_text(file: Path) -> str:

@@ -5,6 +5,7 @@ side values (`uuid()`, `cuid()`, `@updatedAt`) are no defaults, and a list colum
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 
 from devenv.schema.ir import Column, Dialect, Enum, ForeignKey, Index, Schema, Table
 from devenv.schema.ports import CannotLook
@@ -24,6 +25,7 @@ from devenv.schema.prisma.native_types import DEFAULTS, PROVIDERS, native_type
 from devenv.schema.prisma.parser import key_fields, name_fields
 
 _CLIENT_SIDE = frozenset({"uuid", "cuid", "nanoid", "ulid", "auto"})
+_LONGEST_NAME = 63  # PostgreSQL cuts longer ones in silence; MySQL takes one more, and refuses what is longer
 _DEFAULT_SCHEMAS = {Dialect.POSTGRESQL: "public", Dialect.SQLITE: "main"}
 
 
@@ -36,7 +38,7 @@ def to_schema(prisma: PrismaSchema, *, default_schema: str = "") -> Schema:
     translation = _Translation(prisma, dialect, default_schema or _DEFAULT_SCHEMAS.get(dialect, ""))
     return Schema(
         dialect=dialect,
-        source=f"Prisma {prisma.path}",
+        source=f"Prisma {'/'.join(PurePath(prisma.path).parts[-2:])}",
         default_schema=translation.default_schema,
         tables=tuple(translation.tables()),
         enums=tuple(translation.enums()),
@@ -194,7 +196,7 @@ class _Translation:
             for column, model in sides
         )
         return Table(
-            name=f"_{name}",
+            name=f"_{name}"[:_LONGEST_NAME],
             schema=self.schema_of(first),
             columns=tuple(
                 Column(name=column, type=self.key_type(model), nullable=False, place=place) for column, model in sides
