@@ -26,7 +26,7 @@ from devenv.schema.ports import CannotLook, LiveDatabase, ModelAnswer, ModelQues
 from devenv.schema.prisma.client import check_client
 from devenv.schema.prisma.locate import find_prisma_schema
 from devenv.schema.prisma.parser import read_prisma
-from devenv.schema.prisma.translate import to_schema
+from devenv.schema.prisma.translate import list_ignored_tables, to_schema
 from devenv.schema.records.reading import read_records
 from devenv.schema.records.state import RecordState, ToolPlace
 
@@ -170,7 +170,8 @@ def _read_source(state: _Look, source: ModelSource, url: str) -> None:
 
 
 def _read_prisma(source: ModelSource) -> ModelAnswer:
-    return ModelAnswer(schema=to_schema(read_prisma(Path(source.path))))
+    prisma = read_prisma(Path(source.path))
+    return ModelAnswer(schema=to_schema(prisma), ignored_tables=list_ignored_tables(prisma))
 
 
 def _ask_models(state: _Look, source: ModelSource, url: str) -> ModelAnswer:
