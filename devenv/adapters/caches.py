@@ -1,7 +1,7 @@
 """Redis-like caches through their client library: counting keys by pattern, and deleting those of declared patterns.
 
-Must not judge what it counts. Invariants: nothing is deleted but keys of the patterns given, an audit only reads, and
-both end within their deadline; the password is never shown.
+Must not judge what it counts. Invariants: nothing is deleted but keys of the patterns given, an audit only reads, no
+answer is waited for longer than the deadline; the password is never shown.
 """
 
 import fnmatch

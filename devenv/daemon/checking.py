@@ -17,7 +17,7 @@ import anyio.to_thread
 from devenv.daemon.inspection import find_missing_tables, inspect, place_server
 from devenv.domain.environment_rules import check_environment
 from devenv.domain.findings import Finding, Severity, Topic, Verdict, sort_findings
-from devenv.domain.model import CacheRules, ContainerRun, ExternalRun, Service
+from devenv.domain.model import CacheRules, ContainerRun, EnvironmentRules, ExternalRun, Service
 from devenv.domain.references import service_url
 from devenv.domain.subject import Subject
 from devenv.schema.differences import Difference
@@ -113,12 +113,19 @@ def _check_environment(checkup: Checkup) -> Looked:
     assert rules is not None
     findings = check_environment(
         checkup.service.name,
-        checkup.subject.code.environment,
+        _own_variables(checkup, rules),
         rules,
         placeholders=rules.placeholders,
         is_remote=checkup.is_remote,
     )
     return ("its variables",), findings
+
+
+def _own_variables(checkup: Checkup, rules: EnvironmentRules) -> dict[str, str]:
+    """Return the variables that the files declare or the rules name: the rest is the user's own shell."""
+    declared = getattr(checkup.service.run, "environment", {})
+    named = {*declared, *rules.required, *rules.forbidden, *rules.secrets, *rules.placeholders}
+    return {name: value for name, value in checkup.subject.code.environment.items() if name in named}
 
 
 def _check_locks(checkup: Checkup) -> Looked:

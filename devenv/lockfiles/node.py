@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from devenv.lockfiles import bun, npm, pnpm, yarn
 from devenv.lockfiles.comparison import Comparison, Subject
-from devenv.lockfiles.lock_file import reading
+from devenv.lockfiles.lock_file import read_lock, reading
 from devenv.lockfiles.node_modules import Project, read_manifest
 from devenv.lockfiles.places import upward
 
@@ -82,9 +82,8 @@ def compare_node(
         return None
     if not project.modules.exists():
         comparison = replace(comparison, absent="is not there")
-    return Subject(
-        lock=project.lock, installation=project.modules, folder=root, command=tool.command(project)
-    ), comparison
+    command = tool.command(project)
+    return Subject(lock=project.lock, installation=project.modules, folder=root, command=command), comparison
 
 
 def _find_locks(package: Path, stop_at: Path) -> tuple[Path, list[_Tool]]:
@@ -98,8 +97,8 @@ def _find_locks(package: Path, stop_at: Path) -> tuple[Path, list[_Tool]]:
 
 def _is_member(root: Path, package: Path) -> bool:
     name = package.relative_to(root).as_posix()
-    if (root / "pnpm-workspace.yaml").is_file():
-        return f"\n  {name}:\n" in (root / "pnpm-lock.yaml").read_text("utf-8", "replace").replace("\r", "")
+    if (root / "pnpm-workspace.yaml").is_file() and (root / "pnpm-lock.yaml").is_file():
+        return f"\n  {name}:\n" in read_lock(root / "pnpm-lock.yaml")
     workspaces = read_manifest(root).get("workspaces", [])
     patterns: Sequence[object] = workspaces.get("packages", []) if isinstance(workspaces, dict) else workspaces
     return any(fnmatch.fnmatch(name, str(pattern).removeprefix("./").rstrip("/")) for pattern in patterns)

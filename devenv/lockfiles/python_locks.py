@@ -230,7 +230,7 @@ def _holds(marker: str, variables: Mapping[str, str]) -> bool:
 def _read_toml(lock: Path) -> Table:
     try:
         return tomllib.loads(_HASHES.sub("", read_lock(lock)))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UnreadableLock(lock, f"it is no TOML: {error}") from error
 
 

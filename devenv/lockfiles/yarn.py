@@ -55,9 +55,9 @@ def _compare_classic(project: Project, text: str) -> Comparison | None:
     installed: dict[str, set[str]] = {}
     for pattern, address in resolved.items():
         name = pattern[: pattern.rindex("@")] if "@" in pattern[1:] else pattern
-        archive = re.escape(f"/{name.rpartition('/')[2]}-")
-        version = re.search(rf"{archive}(\d[^/]*)\.tgz", address)
-        installed.setdefault(name, set()).add(version[1] if version else "")
+        archive = address.rpartition(f"/{name.rpartition('/')[2]}-")[2]
+        label, end, _ = archive.partition(".tgz")
+        installed.setdefault(name, set()).add(label if end and label[:1].isdigit() else "")
     # An address without a version (a git repository) is taken for the locked one.
     known = [package for package in locked if "" not in installed.get(package.key, ())]
     return add_direct(project, compare(known, installed), locked)

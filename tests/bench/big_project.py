@@ -23,10 +23,15 @@ from alembic import context
 from models import Base
 from sqlalchemy import create_engine
 
-with create_engine(os.environ["DATABASE_URL"]).connect() as connection:
-    context.configure(connection=connection, target_metadata=Base.metadata)
+if context.is_offline_mode():
+    context.configure(url=os.environ["DATABASE_URL"], target_metadata=Base.metadata)
     with context.begin_transaction():
         context.run_migrations()
+else:
+    with create_engine(os.environ["DATABASE_URL"]).connect() as connection:
+        context.configure(connection=connection, target_metadata=Base.metadata)
+        with context.begin_transaction():
+            context.run_migrations()
 """
 
 REVISION = """revision = "0001"

@@ -22,6 +22,7 @@ import yaml
 
 from tests.support.daemon import Devenv, Done
 from tests.support.databases import run_postgres
+from tests.support.wait import until
 
 SHOP = Path(__file__).with_name("shop")
 PASSWORD = "k3pt-secret"
@@ -53,6 +54,14 @@ class Server:
     def url(self, database: str, scheme: str = "postgresql") -> str:
         """Return where a database is, password included."""
         return f"{scheme}://app:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def is_up(self) -> bool:
+        """Tell whether it lets us in."""
+        try:
+            self.run("postgres")
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def run(self, database: str, *statements: str) -> None:
         """Run statements, each for itself."""
@@ -120,6 +129,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     shutil.copytree(SHOP, checkout)
     with run_postgres(password=PASSWORD) as port:
         server = Server(port=port)
+        # it listens before it lets anybody in
+        until(server.is_up, deadline_s=10, what="a login to PostgreSQL")
         server.run("postgres", "CREATE DATABASE blank", "CREATE DATABASE made")
         for revision in REVISIONS:
             subprocess.run(
@@ -218,7 +229,7 @@ def test_moved_alembic_ini_is_found_elsewhere_in_the_repository(make_shop: MakeS
 def test_two_heads_are_told_with_the_command_that_joins_them(make_shop: MakeShop) -> None:
     """`alembic upgrade head` would fail: both heads by name, before anybody runs it."""
     shop = make_shop()
-    text = ADD_NICKNAME.replace("0003", "0002").replace("add_column", "execute").replace("0004", "0003b")
+    text = ADD_NICKNAME.replace("0003", "0002").replace("0004", "0003b")
     (shop.api / "migrations/versions/0003b_fork.py").write_text(text)
     said = shop.up()
     for words in ("2 heads", "0003", "0003b", "alembic merge heads"):
@@ -355,14 +366,17 @@ def test_check_tells_people_programs_and_ci_the_same(make_shop: MakeShop, tmp_pa
     assert PASSWORD not in seen.text + asked.text + reported.text + (tmp_path / "report.xml").read_text()
 
 
-def test_check_looks_at_another_database_and_writes_nothing_there(make_shop: MakeShop) -> None:
-    """Staging by its URL: another verdict than our own database's, and not a row more."""
+def test_check_looks_at_another_database_when_its_login_may_only_read(make_shop: MakeShop) -> None:
+    """Staging by its URL: another verdict than our own database's, without a right to change anything there."""
     shop = make_shop()
+    shop.run_sql(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_read_all_data")
     assert shop.project.run("check", "api").status == 0
-    done = shop.project.run("check", "api", "--database", shop.server.url("at_0001"))
+    staging = shop.server.url("at_0001").replace("//app:", "//reader:")
+    done = shop.project.run("check", "api", "--database", staging)
     assert done.status == 6, str(done)
-    assert "at_0001" in done.out
-    assert "orders" in done.out
+    for words in ("at_0001", "orders", "2 Alembic migrations behind"):
+        assert words in flatten(done.out)
+    assert "not checked" not in done.out
 
 
 def test_schema_diff_lists_every_difference(make_shop: MakeShop) -> None:

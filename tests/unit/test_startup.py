@@ -12,7 +12,7 @@ import pytest
 
 HEAVY = frozenset({
     "pydantic", "yaml", "rich", "anyio", "asyncio", "starlette", "uvicorn", "httpx", "psutil", "docker",
-    "python_on_whales", "requests", "watchfiles", "pg8000", "pymysql",
+    "python_on_whales", "requests", "watchfiles", "pg8000", "pymysql", "redis",
 })  # fmt: skip
 PROGRAM = """
 import sys

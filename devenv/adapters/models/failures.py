@@ -164,7 +164,7 @@ def _missing_own_module(document: Mapping[str, Any], question: ModelQuestion) ->
 def _missing_package(document: Mapping[str, Any]) -> str:
     """Return the missing package that an error is about, '' for another error or a module of the project itself."""
     message = str(document["message"])
-    if "greenlet" in message and ("is required" in message or "No module named" in message):
+    if "greenlet" in message and re.search("is required|requires|No module named", message):
         return "greenlet"
     if found := re.search(r"Error loading (psycopg2|MySQLdb)", message):
         return found[1]

@@ -5,6 +5,7 @@ opened, nothing of the project is written, and every failure is a `CannotLook`.
 """
 
 import json
+import re
 import time
 from dataclasses import replace
 from functools import cache
@@ -19,6 +20,9 @@ from devenv.adapters.models.interpreter import find_interpreter, find_program
 from devenv.adapters.models.running import Ran, run_here, run_inside
 from devenv.domain.database import is_database_url
 from devenv.schema.ports import CannotLook, ModelAnswer, ModelQuestion
+
+_NOT_STARTED = frozenset({125, 126, 127})  # as the docker command and shells have it
+_OF_ENGINE = re.compile(r"^(Error response from daemon|OCI runtime exec failed|Error: No such container)", re.MULTILINE)
 
 _START = """\
 for _name, _text in {texts!r}:
@@ -82,10 +86,11 @@ def _ask_container(question: ModelQuestion, deadline_s: float) -> dict[str, Any]
         raise CannotLook(
             f"the docker command cannot be started: {error.strerror}", code="no-docker", fix="docker version"
         ) from error
-    if not ran.answer and ran.status in {125, 126, 127}:
-        last = next((line for line in reversed(ran.stderr.splitlines()) if line.strip()), "no Python there")
+    if not ran.is_late and (ran.status in _NOT_STARTED or _OF_ENGINE.search(f"{ran.answer}\n{ran.stderr}")):
+        lines = [line.strip() for line in (*ran.answer.splitlines(), *ran.stderr.splitlines()) if line.strip()]
+        last = lines[-1] if lines else "no Python there"
         raise CannotLook(
-            f"the models cannot be read in the container {place.container[:12]}: {last.strip()}",
+            f"the models cannot be read in the container {place.container[:12]}: {last}",
             code="no-interpreter",
             fix=f"docker exec -it {place.container[:12]} python3 --version",
         )

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from devenv.adapters.processes.identity import read_stat
 
@@ -21,6 +21,7 @@ _LARGEST_ANSWER = 64 << 20
 _READ_SIZE = 1 << 16
 _LOOK_S = 0.05
 _REAP_S = 5.0
+_INSIDE_S = 1.0
 _MOST_READS = 64
 
 _FIND_PYTHON = r"""
@@ -60,10 +61,16 @@ def run_here(python: str, script: str, *, folder: str, environment: Mapping[str,
 
 
 def run_inside(container: str, program: str, script: str, *, folder: str, deadline_s: float) -> Ran:
-    """Run the script in a container, in its own environment, on the Python that `program` is started by."""
+    """Run the script in a container, in its own environment, on the Python that `program` is started by.
+
+    The probe ends itself there, within `deadline_s`; the docker command is given a second more.
+    """
     where = ("-w", folder) if folder else ()
     argv = ("docker", "exec", "-i", *where, container, "/bin/sh", "-c", _FIND_PYTHON, "sh", program or "python3")
-    return _run(argv, script, folder=None, environment=os.environ, deadline_s=deadline_s)
+    began = time.monotonic()
+    ran = _run(argv, script, folder=None, environment=os.environ, deadline_s=deadline_s + _INSIDE_S)
+    is_late = ran.is_late or (not ran.answer and time.monotonic() - began >= deadline_s)
+    return replace(ran, is_late=is_late)
 
 
 def _run(
@@ -106,7 +113,7 @@ def _follow(child: "subprocess.Popen[bytes]", deadline: float) -> tuple[bytes, b
         for descriptor in kept:
             os.set_blocking(descriptor, False)
             selector.register(descriptor, selectors.EVENT_READ)
-        while not answer.endswith(b"\n") and len(answer) < _LARGEST_ANSWER and not is_late:
+        while not answer.endswith(b"}\n") and len(answer) < _LARGEST_ANSWER and not is_late:
             has_ended = _has_ended(child)  # asked before the read: what it wrote is there by now
             ready = {key.fd for key, _ in selector.select(0 if has_ended else _LOOK_S)}
             for descriptor in ready:

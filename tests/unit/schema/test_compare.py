@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -427,22 +426,6 @@ def test_partial_index_is_a_whole_one_when_the_server_has_none() -> None:
     """SQLAlchemy drops the condition of a partial index on MySQL, which has no such thing."""
     expected = replace(KEYED, indexes=(Index(columns=("a",), unique=True, partial=True),))
     assert table_ids(expected, replace(KEYED, uniques=(("a",),)), Dialect.MYSQL) == []
-
-
-def test_comparison_is_quick_when_there_are_500_tables() -> None:
-    """500 tables with 6,000 columns are compared in far less than a second: it is on the way of every start."""
-    columns = tuple(Column(name=f"column_{number}", type=f"VARCHAR({number + 1})") for number in range(12))
-    live_columns = tuple(replace(column, type=f"character varying({n + 1})") for n, column in enumerate(columns))
-    keys = {
-        "primary_key": ("column_0",),
-        "indexes": tuple(Index(columns=(f"column_{n}",)) for n in range(1, 7)),
-        "foreign_keys": (ForeignKey(columns=("column_1",), table="table_0", targets=("column_0",)),),
-    }
-    expected = schema(*(Table(name=f"table_{n}", columns=columns, **keys) for n in range(500)))
-    live = schema(*(Table(name=f"table_{n}", columns=live_columns, **keys) for n in range(500)))
-    began = time.process_time()
-    assert compare(expected, live) == ()
-    assert time.process_time() - began < 0.5
 
 
 def test_only_errors_block() -> None:
