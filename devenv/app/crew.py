@@ -40,7 +40,7 @@ from devenv.domain.model import (
 )
 from devenv.domain.ownership import Self
 from devenv.domain.planner import Running
-from devenv.domain.references import service_url
+from devenv.domain.references import shown_url
 from devenv.domain.subject import Subject, make_subject
 from devenv.domain.surroundings import inherit, surround
 
@@ -323,7 +323,7 @@ def view_of(service: Service) -> ServiceView:
         name=service.name,
         run=service.kind,
         ports=tuple(port.number for port in service.ports if port.number is not None),
-        url=service_url(service),
+        url=shown_url(service),
         depends_on=tuple(edge.service for edge in service.depends_on),
     )
 

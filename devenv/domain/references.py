@@ -66,6 +66,14 @@ def service_url(service: Service) -> str:
     return f"{_scheme(service, port)}://{_client_host(port)}:{first_port(service)}"
 
 
+def shown_url(service: Service) -> str:
+    """Return `service_url` as it may be shown: without a password, and without a query, which may hold one."""
+    return _PASSWORD.sub(r"//\1@", service_url(service)).partition("?")[0]
+
+
+_PASSWORD = re.compile(r"//([^/@:]*):[^/]*@")
+
+
 def _look_up(service: Service, field: str) -> str:
     return service_url(service) if field == "url" else str(first_port(service))
 

@@ -291,15 +291,20 @@ def _serves(live: Index, wanted: Index, names: Collection[str]) -> bool:
     Expressions are not compared; an index with one is found by its name, or by its form if no other has that name.
     """
     if "" in wanted.columns or "" in live.columns:
-        if wanted.name and wanted.name == live.name:
-            return live.unique == wanted.unique
-        if live.name in names:
-            return False
+        is_free = live.name not in names and live.partial == wanted.partial and _is_alike(live.columns, wanted.columns)
+        return live.unique == wanted.unique and (is_free or bool(wanted.name and wanted.name == live.name))
     if live.partial and not wanted.partial:
         return False
     if wanted.unique:
         return live.unique and sorted(live.columns) == sorted(wanted.columns)
     return live.columns[: len(wanted.columns)] == wanted.columns
+
+
+def _is_alike(live: Names, wanted: Names) -> bool:
+    """Tell whether two lists of parts agree; `position DESC` is an expression to the code, a column to the server."""
+    if len(live) != len(wanted) or not (any(wanted) or "" in live):
+        return False
+    return all(name in {"", there} for name, there in zip(wanted, live, strict=True))
 
 
 def _compare_values(

@@ -6,13 +6,14 @@ verdict; nothing is written anywhere.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
-from devenv.domain.database import dialect_of
+from devenv.domain.database import dialect_of, parse_url
 from devenv.domain.findings import Finding, Severity, Topic, Verdict, sort_findings
 from devenv.domain.holders import ProcessId
 from devenv.domain.subject import Subject
@@ -54,6 +55,8 @@ class _Look:
     answers: list[ModelAnswer] = field(default_factory=list)
     states: list[RecordState] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
+    named: str = ""
+    """The database in words, before anybody has logged in."""
     live: LiveDatabase | None = None
     schema: Schema | None = None
 
@@ -92,7 +95,7 @@ async def look(subject: Subject, tools: Tools) -> tuple[Verdict, tuple[Differenc
             state.live.close()
     verdict = Verdict(
         service=subject.service,
-        database=state.live.place if state.live else "",
+        database=state.live.place if state.live else state.named,
         checked=tuple(state.checked),
         findings=sort_findings(state.findings),
         took_s=time.monotonic() - began,
@@ -155,6 +158,8 @@ def _say_no_database(service: str) -> CannotLook:
 
 
 def _read_database(state: _Look, url: str) -> None:
+    with suppress(ValueError):  # a URL that cannot be read is told by who opens it
+        state.named = parse_url(url, state.subject.code.folder).describe()
     try:
         state.live = state.tools.open_database(url, folder=state.subject.code.folder)
         state.schema = state.live.introspect()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from devenv.domain.model import ContainerRun, OnConflict, Port, ProcessRun, Service, Transport
-from devenv.domain.references import escape, find_references, first_port, resolve, service_url, substitute
+from devenv.domain.references import escape, find_references, first_port, resolve, service_url, shown_url, substitute
 from devenv.domain.surroundings import addresses, surround
 from tests.support.builders import ReadyAfter, container, external, process, service, task
 
@@ -108,3 +108,16 @@ def test_port_without_a_number_yet_is_left_out() -> None:
     one = service("a", ports=(None,))
     assert addresses({"a": one, "b": external("b", "http://x")}) == {"B_URL": "http://x"}
     assert surround(one, {"a": one}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://app:s3cret@db.local:5432/app?sslpassword=x", "postgresql://app@db.local:5432/app"),
+        ("https://127.0.0.1:9443/health", "https://127.0.0.1:9443/health"),
+        ("redis://:pw@127.0.0.1:6379/0", "redis://@127.0.0.1:6379/0"),
+    ],
+)
+def test_shown_url_has_no_password(url: str, shown: str) -> None:
+    """What everybody may read holds no secret."""
+    assert shown_url(external("db", url)) == shown
