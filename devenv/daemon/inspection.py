@@ -5,6 +5,7 @@ remembered models and snapshots, both below the stack's own state folder.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -110,12 +111,27 @@ def find_missing_tables(subject: Subject, state_dir: Path) -> Verdict:
 
 
 def place_server(subject: Subject) -> Subject:
-    """Return `subject` with the server of its stack that holds its database, where one does."""
+    """Return `subject` with its database, also where only the `.env` beside the code names it, and with its server.
+
+    Frameworks read that file themselves, so no variable of the service says it.
+    """
     try:
-        url = find_database_url(subject)
-        return at_server(subject, parse_url(url, subject.code.folder)) if url else subject
+        url = find_database_url(subject) or _find_in_dotenv(subject)
+        if not url:
+            return subject
+        named = replace(subject, rules=replace(subject.rules, database=url))
+        return at_server(named, parse_url(url, subject.code.folder))
     except (CannotLook, ValueError):
         return subject
+
+
+def _find_in_dotenv(subject: Subject) -> str:
+    from devenv.config.text.problems import Problems  # noqa: PLC0415 - only where no variable names a database
+    from devenv.config.text.variables import Variables, load_env_files  # noqa: PLC0415
+
+    path = str(Path(subject.code.folder) / ".env")
+    found = load_env_files([path], Variables(layers=[subject.code.environment]), Problems(subject.code.folder))
+    return find_database_url(replace(subject, code=replace(subject.code, environment=found))) if found else ""
 
 
 def _open(subject: Subject, state_dir: Path) -> LiveDatabase:

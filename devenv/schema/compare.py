@@ -77,10 +77,9 @@ class _Comparison:
         return self.exact.get(key) or self.folded.get((self.fold(key[0]), self.fold(name)))
 
     def is_left_out(self, table: Table) -> bool:
-        names = {table.name.lower(), table.title.lower()}
-        return bool(
-            table.owner or names & self.tool_tables or (self.ignored and any(map(self.ignored.fullmatch, names)))
-        )
+        names = {table.name.lower(), f"{table.schema or self.default}.{table.name}".lower()}
+        is_ignored = self.ignored is not None and any(map(self.ignored.fullmatch, names))
+        return bool(table.owner or names & self.tool_tables or is_ignored)
 
     def enum_key(self, title: str) -> str:
         return title.removeprefix(f"{self.default}.") if self.default else title
@@ -234,12 +233,8 @@ class _Keys:
     def compare_uniques(self) -> Iterator[Difference]:
         for names, columns in self.uniques.items():
             if names not in self.live_uniques and names <= self.there:
-                kind = (
-                    Kind.INDEX_INVALID
-                    if self.find_invalid(Index(columns=columns, unique=True))
-                    else Kind.UNIQUE_MISSING
-                )
-                yield self.difference(kind, columns)
+                invalid = self.find_invalid(Index(columns=columns, unique=True))
+                yield self.difference(Kind.INDEX_INVALID if invalid else Kind.UNIQUE_MISSING, columns)
         expected = {*self.uniques, self.primary} - {frozenset()}
         for names, columns in self.live_uniques.items():
             is_told = names == frozenset(self.live_primary) and self.primary_key_differs()

@@ -15,6 +15,7 @@ from devenv.domain.findings import Finding, Severity, Topic
 from devenv.domain.subject import Subject
 from devenv.schema.ports import CannotLook
 from devenv.schema.prisma.locate import find_candidates, find_prisma_schema, places_looked_at
+from devenv.schema.prisma.parser import read_prisma
 from devenv.schema.records.locate import find_moved, find_tools
 from devenv.schema.records.state import ToolPlace
 
@@ -58,8 +59,8 @@ class Sources:
 def find_database_url(subject: Subject) -> str:
     """Return the URL of the service's database, '' where nothing names one.
 
-    Looks at the rules, then at the service's environment, then at alembic.ini. Raises CannotLook where several
-    variables name different databases.
+    Looks at the rules, then at the service's environment (the usual variables, the one that schema.prisma names, any
+    other), then at alembic.ini. Raises CannotLook where several variables name different databases.
     """
     if subject.rules.database:
         return subject.rules.database
@@ -67,6 +68,9 @@ def find_database_url(subject: Subject) -> str:
     for name in URL_VARIABLES:
         if _names_database(environment.get(name, ""), subject.code.folder):
             return environment[name]
+    of_prisma = environment.get(_find_prisma_variable(subject), "")
+    if _names_database(of_prisma, subject.code.folder):
+        return of_prisma
     return _find_other_url(environment, subject.code.folder) or _read_alembic_url(subject)
 
 
@@ -90,6 +94,19 @@ def show_path(path: str | Path, folder: str) -> str:
     """Return `path` relative to `folder` where it lies below it."""
     place = Path(path)
     return str(place.relative_to(folder)) if place.is_relative_to(folder) else str(place)
+
+
+def _find_prisma_variable(subject: Subject) -> str:
+    """Return the variable of `url = env("…")`, '' where there is no schema.prisma or it names none."""
+    folder = Path(subject.code.folder)
+    schema = find_prisma_schema(folder, subject.code.argv)
+    if schema is None:
+        return ""
+    try:
+        datasource = read_prisma(schema).datasource
+    except CannotLook:
+        return ""  # what is wrong with it is told where the models are read
+    return datasource.url_variable if datasource is not None else ""
 
 
 def _find_other_url(environment: Mapping[str, str], folder: str) -> str:

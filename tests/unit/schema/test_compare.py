@@ -257,6 +257,10 @@ KEYED = with_columns(
             {"indexes": (Index(columns=("a", "b"), name="newest"),)},
         ),
         (
+            {"indexes": (Index(columns=("", "b"), name="newest"),)},
+            {"indexes": (Index(columns=("a", "b"), name="renamed"),)},
+        ),
+        (
             {"indexes": (Index(columns=("a",), unique=True, partial=True),)},
             {"indexes": (Index(columns=("a",), unique=True, partial=True),)},
         ),
@@ -306,6 +310,16 @@ def test_keys_are_the_same_when_they_do_the_same(expected: Mapping[str, Any], li
             {"indexes": (Index(columns=("",), name="one"), Index(columns=("",), name="two"))},
             {"indexes": (Index(columns=("",), name="one"),)},
             ["index-missing:users.(expression)"],
+        ),
+        (
+            {"indexes": (Index(columns=("",), name="lower"),)},
+            {"indexes": (Index(columns=("a",), name="other"),)},
+            ["index-missing:users.(expression)"],
+        ),
+        (
+            {"indexes": (Index(columns=("",), name="lower"),)},
+            {"indexes": (Index(columns=("",), name="lower", valid=False),)},
+            ["index-invalid:users.(expression)"],
         ),
         (
             {"indexes": (Index(columns=("a",), unique=True, partial=True),)},
@@ -363,6 +377,7 @@ def test_table_is_missing_when_it_is_in_another_schema() -> None:
     [
         (replace(USERS, name="audit_log"), {"ignore": ["audit_*"]}),
         (replace(USERS, name="log", schema="audit"), {"ignore": ["audit.*"]}),
+        (replace(USERS, name="log"), {"ignore": ["public.log"]}),
         (replace(USERS, name="alembic_version"), {"tool_tables": {"alembic_version"}}),
         (
             replace(USERS, name="__drizzle_migrations", schema="drizzle"),
