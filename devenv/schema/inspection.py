@@ -183,7 +183,7 @@ def _ask_models(state: _Look, source: ModelSource, url: str) -> ModelAnswer:
     question = ModelQuestion(
         place=state.subject.code,
         framework=source.kind,
-        dialect=Dialect(dialect_of(url)) if url else Dialect.POSTGRESQL,
+        dialect=Dialect(dialect_of(url)) if url else None,
         reference=source.reference,
         alembic_ini=source.path if source.kind == "sqlalchemy" else "",
         manage_py=source.path if source.kind == "django" else "",

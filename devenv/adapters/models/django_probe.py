@@ -17,11 +17,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:  # when sent, these are in the same namespace
-    from devenv.adapters.models.probe_protocol import (  # noqa: TC004 - see above
-        Places,
-        Unreadable,
-        refuse_connection,
-    )
+    from devenv.adapters.models.probe_places import Places
+    from devenv.adapters.models.probe_protocol import Unreadable, refuse_connection  # noqa: TC004 - see above
 
 _ENGINES = {"postgresql": "postgresql", "mysql": "mysql", "sqlite": "sqlite3"}
 _SCHEMES = {"postgresql": "postgresql", "mysql": "mysql", "sqlite": "sqlite"}
@@ -51,7 +48,6 @@ def read(request: dict[str, Any], places: Places) -> dict[str, Any]:
     return {
         "dialect": connection.vendor,
         "source": f"Django {os.environ['DJANGO_SETTINGS_MODULE']}",
-        "library": f"Django {django.get_version()}",
         "tables": [reading.table(model) for model in kept],
         "enums": [],
         "ignored": [_title(model) for model in of_tables if model not in kept],

@@ -6,7 +6,7 @@ file descriptor 1, whatever the user's code prints, raises or exits with; nothin
 """
 
 # Paths stay text here: the audit hook is called for every file, and a Path costs more than all the rest of it.
-# ruff: noqa: PTH100, PTH109, PTH112, PTH117, PTH120, PTH123
+# ruff: noqa: PTH100, PTH109, PTH112, PTH117, PTH120
 
 from __future__ import annotations
 
@@ -16,21 +16,16 @@ import gc
 import importlib.util
 import json
 import os
-import platform
-import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_STANDARD = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
-_PACKAGES = ("site-packages", "dist-packages")
+if TYPE_CHECKING:  # when sent, these are in the same namespace
+    from devenv.adapters.models.probe_places import Places, is_standard  # noqa: TC004 - see above
+
 _NO_FILES = ("/proc/", "/dev/", "/sys/")
-_SCOPE = re.compile(r"(\s*)(?:async\s+)?(class|def)\s+(\w+)")
-_ASSIGNED = re.compile(r"(\s*)(\w+)\s*(?::|=(?!=))")
-_COLUMN = re.compile(r"olumn\(\s*[\"'](\w+)[\"']")
-_CONTINUES = (")", "]", "}", "#")
 _TRACE_BEFORE_S = 0.5
 _LONGEST_MESSAGE = 2000
 
@@ -72,7 +67,6 @@ def run(request_text: str, read: Callable[[dict[str, Any], Places], dict[str, An
         document = {"ok": True, **read(request, places)}
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is an answer, SystemExit too
         document = _describe(error, places)
-    document["python"] = platform.python_version()
     document["files"], document["folders"] = watch.list_seen(places)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):
@@ -196,110 +190,4 @@ def _module_files() -> list[str]:
 
 
 def _without_standard(paths: set[str]) -> list[str]:
-    return sorted(path for path in paths if not _is_standard(path))
-
-
-def _is_standard(path: str) -> bool:
-    real = path + os.sep
-    return real.startswith(_STANDARD) and not any(part in real for part in _PACKAGES)
-
-
-class Places:
-    """Tells where in the user's code something is written, as `file:line` seen from the service's folder."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder.rstrip(os.sep) + os.sep
-        self._files: dict[str, _Text] = {}
-
-    def is_own(self, path: str) -> bool:
-        """Tell whether `path` is code of the project, and not of a package that was installed."""
-        return os.path.isabs(path) and not _is_standard(path) and not any(part in path for part in _PACKAGES)
-
-    def show(self, path: str, line: int) -> str:
-        """Return `file:line`; a file of an installed package begins with the package."""
-        shown = path[len(self._folder) :] if path.startswith(self._folder) else path  # noqa: FURB188 - Python 3.8
-        for part in _PACKAGES:
-            shown = shown.rpartition(f"/{part}/")[2]
-        return f"{shown}:{line}" if line else shown
-
-    def find_at(self, path: str, line: int) -> Spot:
-        """Return the class or call that is written at a line."""
-        return self._spot(path, line, self._text(path).columns_below(line))
-
-    def find_class(self, path: str, name: str) -> Spot:
-        """Return a class by its qualified name."""
-        text = self._text(path)
-        line = text.class_line(name)
-        return self._spot(path, line, text.columns_below(line) if line else {})
-
-    def _spot(self, path: str, line: int, columns: dict[str, int]) -> Spot:
-        return Spot(self.show(path, line), {name: self.show(path, at) for name, at in columns.items()})
-
-    def _text(self, path: str) -> _Text:
-        if path not in self._files:
-            self._files[path] = _Text(path)
-        return self._files[path]
-
-
-class Spot:
-    """Where a table is written, and its columns as far as they are written in the same statement."""
-
-    def __init__(self, place: str, columns: dict[str, str]) -> None:
-        self.place = place
-        self._columns = columns
-
-    def of(self, *names: str) -> str:
-        """Return the place of the first of these names that is written there, else that of the whole."""
-        return next((self._columns[name] for name in names if name in self._columns), self.place)
-
-
-class _Text:
-    """The lines of one file. Read by their indentation: a syntax tree of 500 models costs as much as their import."""
-
-    def __init__(self, path: str) -> None:
-        self._classes: dict[str, int] = {}
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                self._lines = file.read().splitlines()
-        except OSError:
-            self._lines = []
-
-    def class_line(self, name: str) -> int:
-        """Return the line of a class, 0 where it is not written here."""
-        if not self._classes:
-            outer: list[tuple[int, str]] = []
-            for number, line in enumerate(self._lines, 1):
-                found = _SCOPE.match(line)
-                if found:
-                    indent = len(found[1])
-                    outer = [one for one in outer if one[0] < indent]
-                    self._classes[".".join([*(inner for _, inner in outer), found[3]])] = number
-                    outer.append((indent, found[3] if found[2] == "class" else f"{found[3]}.<locals>"))
-        return self._classes.get(name, 0)
-
-    def columns_below(self, line: int) -> dict[str, int]:
-        """Return the lines of the names that are assigned in the statement at `line`, and of `Column("name", …)`."""
-        first = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
-        indent, body = _indent_of(first), 0
-        assigned: dict[str, int] = {}
-        named = dict.fromkeys(_COLUMN.findall(first), line)
-        is_string, is_decorator = False, first.lstrip().startswith("@")
-        for number, text in enumerate(self._lines[line:], line + 1):
-            was_string, is_string = is_string, is_string != (text.count('"""') % 2 == 1)
-            if was_string or not text.strip():
-                continue
-            if _indent_of(text) <= indent:
-                if not (text.lstrip().startswith(_CONTINUES) or (is_decorator and not body)):
-                    break
-                continue
-            body = body or _indent_of(text)
-            found = _ASSIGNED.match(text)
-            if found and len(found[1]) == body:
-                assigned.setdefault(found[2], number)
-            for name in _COLUMN.findall(text):
-                named.setdefault(name, number)
-        return {**assigned, **named}
-
-
-def _indent_of(line: str) -> int:
-    return len(line) - len(line.lstrip())
+    return sorted(path for path in paths if not is_standard(path))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv.adapters.models import cache as answers
+from devenv.adapters.models.container_paths import place_inside
 from devenv.adapters.models.decoding import decode_answer, read_document
 from devenv.adapters.models.failures import Attempt, describe_end, describe_failure
 from devenv.adapters.models.interpreter import find_interpreter, find_program
@@ -21,6 +22,8 @@ from devenv.adapters.models.running import Ran, run_here, run_inside
 from devenv.domain.database import is_database_url
 from devenv.schema.ports import CannotLook, ModelAnswer, ModelQuestion
 
+_PROTOCOL = ("probe_places.py", "probe_protocol.py")
+_PROBES = {"sqlalchemy": ("sqlalchemy_tables.py", "sqlalchemy_probe.py"), "django": ("django_probe.py",)}
 _NOT_STARTED = frozenset({125, 126, 127})  # as the docker command and shells have it
 _OF_ENGINE = re.compile(r"^(Error response from daemon|OCI runtime exec failed|Error: No such container)", re.MULTILINE)
 
@@ -38,7 +41,7 @@ def read_models(question: ModelQuestion, *, cache_dir: Path | None, deadline_s: 
     """
     began = time.monotonic()
     if question.place.container:
-        document = _ask_container(question, deadline_s)
+        document = _ask_container(place_inside(question), deadline_s)
         answer = _decode(document)
     else:
         answer = _read_here(question, cache_dir, deadline_s)
@@ -129,5 +132,4 @@ def _start_script(question: ModelQuestion, deadline_s: float) -> str:
 @cache
 def _probe_texts(framework: str) -> list[tuple[str, str]]:
     folder = resources.files("devenv.adapters.models")
-    names = ("probe_protocol.py", f"{framework}_probe.py")
-    return [(name, folder.joinpath(name).read_text(encoding="utf-8")) for name in names]
+    return [(name, folder.joinpath(name).read_text(encoding="utf-8")) for name in (*_PROTOCOL, *_PROBES[framework])]

@@ -11,7 +11,7 @@ import pytest
 
 from devenv.adapters.models.decoding import decode_answer, read_document
 
-PROBES = ("probe_protocol.py", "sqlalchemy_probe.py", "django_probe.py")
+PROBES = ("probe_places.py", "probe_protocol.py", "sqlalchemy_tables.py", "sqlalchemy_probe.py", "django_probe.py")
 
 
 @pytest.mark.parametrize("name", PROBES)
