@@ -41,6 +41,12 @@ def run_postgres(*, password: str) -> Iterator[int]:
         (port,) = take_ports(1)
         options = ("-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-k", folder)
         with _serve(port, programs / "postgres", "-D", folder / "data", "-p", str(port), *options):
+            # It listens a while before it lets anybody in.
+            asks = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+            until(
+                lambda: subprocess.run(asks, env=_ENVIRONMENT, timeout=_START_S, check=False).returncode == 0,
+                deadline_s=_START_S, what="a PostgreSQL that takes logins", poll_s=0.02,
+            )  # fmt: skip
             yield port
 
 
