@@ -14,6 +14,7 @@ from devenv.domain.findings import Finding, Severity, Topic, Verdict, encode_ver
 VERSION = 1
 _MARKS = {Severity.ERROR: "✘", Severity.UNKNOWN: "?", Severity.WARNING: "!", Severity.INFO: "·"}
 _STYLES = {"✘": "red", "?": "magenta", "!": "yellow", "·": "dim", "✔": "green"}
+_OF_DATABASE = frozenset({Topic.DATABASE, Topic.MODELS, Topic.MIGRATIONS, Topic.IMPORT})
 _SHOWN = 3
 """How many details of a finding are shown before the rest is counted."""
 _NARROWEST = 40
@@ -45,12 +46,18 @@ def verdicts_document(verdicts: Sequence[Verdict], *, status: int) -> dict[str, 
 def _service_lines(verdict: Verdict, *, colour: bool, width: int) -> list[str]:
     mark, name = _paint_mark(_head_mark(verdict), colour=colour), paint(verdict.service, "bold", colour=colour)
     lines = [f"{mark} {name}: {_tally(verdict)}"]
-    lines += _wrap(f"looked at: {verdict.database or 'no database'}", "  ", "    ", width)
+    if verdict.database or _is_about_database(verdict):
+        lines += _wrap(f"looked at: {verdict.database or 'no database'}", "  ", "    ", width)
     if verdict.checked:
         lines += _wrap(f"checked: {'; '.join(verdict.checked)}", "  ", "    ", width)
     for finding in sort_findings(verdict.findings):
         lines += _finding_lines(finding, verdict.service, colour=colour, width=width)
     return lines
+
+
+def _is_about_database(verdict: Verdict) -> bool:
+    """Tell whether a database should have been looked at: a cache or a set of variables has none."""
+    return any(finding.topic in _OF_DATABASE for finding in verdict.findings)
 
 
 def _finding_lines(finding: Finding, service: str, *, colour: bool, width: int) -> list[str]:
