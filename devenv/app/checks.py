@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from devenv.app.board import Board
 from devenv.app.ports import Inspector
 from devenv.domain.errors import DevenvError, SchemaDrift
-from devenv.domain.findings import Finding, Severity, Topic, Verdict, blocks
+from devenv.domain.findings import Finding, Severity, Verdict, blocks
 from devenv.domain.model import OnDrift, Service, TaskRun
 from devenv.domain.subject import Subject
 
@@ -106,9 +106,9 @@ class Checks:
     async def _migrate(self) -> None:
         """Run the configured command where the database is behind. Raises SchemaDrift where that did not help."""
         verdict = await self.inspector.check(self.make_subject())
-        behind = [finding for finding in verdict.of(Severity.ERROR) if finding.topic in _MIGRATED]
+        behind = [finding for finding in verdict.of(Severity.ERROR) if finding.id.startswith(_MENDED_BY_MIGRATION)]
         if not behind:
-            return
+            return  # what else is wrong, such as another program's database, no migration may touch
         self.board.note(f"{self.service.name}: {behind[0].text}; migrating (auto_migrate)", service=self.service.name)
         self.verdict = await self.inspector.migrate(
             self.make_subject(), lambda line: self.board.report(self.service.name, line)
@@ -139,5 +139,5 @@ class Checks:
 
 
 _DETAILS = 5
-_MIGRATED = frozenset({Topic.MIGRATIONS, Topic.MODELS, Topic.DATABASE})
+_MENDED_BY_MIGRATION = ("migrations-pending:", "database-empty")
 _WORDS = {Severity.ERROR: "drift", Severity.UNKNOWN: "unknown", Severity.WARNING: "warning"}

@@ -35,6 +35,10 @@ class RulesReader:
         if given is None:
             return None
         accept = self.file.absolute(given.accept) if given.accept else ""
+        if given.auto_migrate and not given.migrate:
+            place = self.file.document.key_place((*self.at, "schema", "auto_migrate"))
+            text = "auto_migrate needs migrate: the command that `up` may run"
+            self.problems.add(self.file.document.file, place, text, hint="migrate: alembic upgrade head")
         return SchemaRules(
             database=given.database or "",
             models=escape(given.models or ""),

@@ -185,6 +185,15 @@ async def test_auto_migrate_runs_the_command_before_the_service_starts() -> None
         assert any("migrating (auto_migrate)" in note for note in await rig.notes())
 
 
+async def test_auto_migrate_leaves_another_programs_database_alone() -> None:
+    """Only what a migration mends is migrated: a wrong URL is told."""
+    rig = Rig(stack(service("api", schema=replace(RULES, auto_migrate=True, migrate=("alembic", "upgrade", "head")))))
+    rig.inspector.verdicts["api"] = [(finding("database-wrong", topic=Topic.DATABASE),)]
+    async with rig.serve():
+        assert (await rig.up()).status == 6
+        assert ("migrate", "api") not in rig.inspector.asked
+
+
 async def test_service_is_not_started_when_auto_migrate_did_not_help() -> None:
     """The failure is what is left after the migration."""
     rig = Rig(stack(service("api", schema=replace(RULES, auto_migrate=True, migrate=("alembic", "upgrade", "head")))))

@@ -109,6 +109,10 @@ services:
         ("schema: maybe", 'schema must be true, false or a mapping of settings, not "maybe"'),
         ("schema: {modles: x}", 'the key "modles" is unknown [did you mean "models"?]'),
         ("schema: {on_drift: stop}", 'on_drift must be one of fail, warn; not "stop"'),
+        (
+            "schema: {auto_migrate: true}",
+            "auto_migrate needs migrate: the command that `up` may run [migrate: alembic upgrade head]",
+        ),
         ("schema: {accept: no.yaml}", "the file no.yaml does not exist"),
         ("import: a.sql", "only a task imports: give it task: with the command that loads the file"),
         (
