@@ -59,7 +59,12 @@ def test_engine_lost_in_mid_up_is_told_and_the_rest_stays_up(
             what="all but the container",
             poll_s=0.05,
         )
-        until(lambda: engine.list_resources(project.name), deadline_s=10, what="the created container", poll_s=0.05)
+        until(
+            lambda: any(one.kind == "container" for one in engine.list_resources(project.name)),
+            deadline_s=10,
+            what="the created container",
+            poll_s=0.05,
+        )
         way.cut()
         (project.folder / "go").touch()
         out, err = up.communicate(timeout=30)

@@ -11,7 +11,7 @@ import pytest
 
 from devenv.adapters.engine.compose_faults import describe_config_failure, find_complaint, read_warnings
 from devenv.adapters.engine.endpoint import describe_unreachable, find_endpoint
-from devenv.adapters.engine.faults import describe_start_failure, find_port, unwrap
+from devenv.adapters.engine.faults import describe_create_failure, describe_start_failure, find_port, unwrap
 from devenv.adapters.engine.images import describe_image_failure
 from devenv.adapters.engine.logs import clean, read_time
 from devenv.adapters.engine.look import read_container, read_health_test, read_inspection
@@ -189,3 +189,10 @@ def test_times_are_read_when_the_engine_writes_nanoseconds() -> None:
 def test_control_codes_are_gone_when_a_line_is_coloured() -> None:
     """Colours, titles and carriage returns, but no text."""
     assert clean("\x1b[1;31mred\x1b[0m\x1b]0;title\x07 end\r") == "red end"
+
+
+def test_engine_that_goes_away_under_compose_is_the_host() -> None:
+    """Compose loses its connection in mid-create: the engine is at fault, not the service."""
+    error = describe_create_failure('error during connect: Post "http://d.sock/v1.41/containers/create": EOF')
+    assert isinstance(error, HostError)
+    assert error.why.startswith("the Docker engine went away: error during connect")

@@ -7,9 +7,10 @@ of the error, less its wrapping and hashes; the texts are those of Docker 20.10 
 import re
 from dataclasses import dataclass
 
-from devenv.domain.errors import DevenvError, PortHeld, StartFailed
+from devenv.domain.errors import DevenvError, HostError, PortHeld, StartFailed
 
 _PORT_HELD = re.compile(r"port is already allocated|address already in use|ports are not available", re.IGNORECASE)
+_ENGINE_GONE = re.compile(r"error during connect|cannot connect to the docker daemon", re.IGNORECASE)
 _PORT_REFUSED = re.compile(r"bind: permission denied|cannot expose privileged port", re.IGNORECASE)
 # The first of the engine's texts that names the host's side: "Bind for 0.0.0.0:80 failed", "listen tcp4 [::]:80",
 # "failed to bind host port for 0.0.0.0:80:172.18.0.2:80/tcp", "exposing port TCP 0.0.0.0:80 -> ...".
@@ -72,6 +73,8 @@ def describe_start_failure(service: str, text: str) -> DevenvError:
 
 def describe_create_failure(text: str) -> DevenvError:
     """Return the error for containers that Compose or the engine could not make."""
+    if _ENGINE_GONE.search(text):
+        return HostError("cannot create the containers", why=f"the Docker engine went away: {text}", fix="docker info")
     return StartFailed("cannot create the containers", why=unwrap(text), fix=_find_fix("SERVICE", text))
 
 
