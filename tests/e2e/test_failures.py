@@ -169,5 +169,5 @@ def test_dry_run_starts_nothing_and_says_what_it_would(project: Devenv, server: 
     done = project.up("--dry-run")
     assert "web" in done.out
     assert "start" in done.out
-    assert not project.processes() - set(project.daemons())
+    assert not project.left()
     assert not list(Path(project.state).rglob("record.json"))

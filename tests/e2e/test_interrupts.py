@@ -128,5 +128,5 @@ def test_attach_stops_the_stack_when_interrupted(project: Devenv, server: str) -
 
 
 def _expect_no_service(project: Devenv) -> None:
-    left = project.processes() - set(project.daemons())
+    left = project.left()
     assert not left, [str(one) for one in left]

@@ -53,7 +53,7 @@ def test_interrupt_on_a_terminal_leaves_it_usable(project: Devenv, server: str, 
     shown = run_in_terminal(project, "up", answers=[("probing", "\x03")])
     assert shown.status == 130, shown.screen
     assert shown.screen.count("\x1b[?25l") == shown.screen.count("\x1b[?25h")
-    assert not project.processes() - set(project.daemons())
+    assert not project.left()
 
 
 def test_pipe_gets_no_escape_codes_and_data_only_on_standard_output(stack: Devenv) -> None:

@@ -59,7 +59,7 @@ def test_down_ends_an_up_that_is_under_way(project: Devenv, server: str, free_po
     assert status != 0
     assert "devenv down" in text
     assert "Traceback" not in text
-    assert not project.processes() - set(project.daemons())
+    assert not project.left()
 
 
 def test_up_during_down_waits_and_succeeds(project: Devenv, server: str) -> None:
@@ -201,7 +201,7 @@ def test_service_that_left_the_file_is_told_and_ended_by_down(project: Devenv, s
     assert "web" in done.err
     assert "devenv stop" in done.err
     project.down()
-    assert not project.processes() - set(project.daemons())
+    assert not project.left()
 
 
 def test_events_tell_a_death_within_a_tenth_of_a_second(project: Devenv, server: str) -> None:

@@ -58,8 +58,7 @@ def test_down_timeout_is_stronger_than_the_file(project: Devenv, server: str) ->
     project.write(f"services: {{web: {{command: {server} 0 --ignore-term, stop: {{grace: 30s}}}}}}\n")
     project.up()
     project.down("-t", "0")
-    daemons = set(project.daemons())  # first: it may end before the next look
-    assert not project.processes() - daemons
+    assert not project.left()
 
 
 def test_service_gets_the_signal_that_the_file_names(project: Devenv) -> None:

@@ -167,6 +167,11 @@ class Devenv:
         """Return this project's daemons that run."""
         return [one for one in self.processes() if "devenv.daemon" in processes.command_line_of(one)]
 
+    def left(self) -> set[Identity]:
+        """Return what runs beside the daemon, which may be about to end."""
+        daemons = set(self.daemons())  # first: it may have gone before the next look
+        return self.processes() - daemons
+
     def processes(self) -> set[Identity]:
         """Return everything that carries this project's mark, a command that runs right now included."""
         return processes.list_carrying(f"{MARKER}={self.name}")
