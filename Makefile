@@ -3,6 +3,7 @@
 #   make up      bring up the example stack, proven ready     make down    stop it
 #   make test    all tests, the real engine included          make fast    those that need nothing (seconds)
 #   make check   format, lint, types, room boundaries         make bench   measure against the peers
+#   make slow    released projects, installed from the package index (minutes)
 #
 # ARGS goes to devenv or pytest: make up ARGS=--dry-run, make fast ARGS='-k graph'
 
@@ -12,7 +13,7 @@ ARGS ?=
 BIN := $(CURDIR)/.venv/bin
 
 .NOTPARALLEL:
-.PHONY: help up down test fast check bench clean
+.PHONY: help up down test fast slow check bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +30,9 @@ test: .venv/.installed-dev
 
 fast: .venv/.installed-dev
 	@"$(BIN)/pytest" -q -m "not engine" $(wildcard tests/unit tests/contract) $(ARGS)
+
+slow: .venv/.installed-dev
+	@PATH="$(BIN):$$PATH" TIERS=slow tests/run $(ARGS)
 
 bench: .venv/.installed-bench
 	@PATH="$(BIN):$$PATH" tests/run --bench $(ARGS)

@@ -1,6 +1,6 @@
 """The plumbing of all tiers: markers by folder, the guard of unit tests, the engine, names, ports, the leak check.
 
-Must not know devenv's code. Invariant: an integration or e2e test that leaves a container, network, volume or process
+Must not know devenv's code. Invariant: a test of WATCHED_TIERS that leaves a container, network, volume or process
 behind fails by the names of what it left, and the machine is clean for the next one.
 """
 
@@ -21,9 +21,9 @@ from tests.support.unit_guard import guarded
 from tests.support.wait import until
 
 HERE = Path(__file__).parent
-TIERS = frozenset({"unit", "contract", "integration", "e2e", "fuzz", "bench"})
+TIERS = frozenset({"unit", "contract", "integration", "e2e", "fuzz", "bench", "slow"})
 GUARDED_TIERS = frozenset({"unit"})
-WATCHED_TIERS = frozenset({"integration", "e2e"})
+WATCHED_TIERS = frozenset({"integration", "e2e", "slow"})
 
 RUN_MARKER = "DVT_RUN"  # inherited by everything that this run starts
 RUN_PREFIX = f"dvt{secrets.token_hex(3)}"  # of every project name of this run: two runs at once do not blame each other
@@ -120,7 +120,7 @@ def free_port() -> int:
 
 @pytest.fixture(autouse=True)
 def leak_check(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail an integration or e2e test by what it leaves, and remove that."""
+    """Fail a test of WATCHED_TIERS by what it leaves, and remove that."""
     if tier_of(request.path) not in WATCHED_TIERS:
         yield
         return

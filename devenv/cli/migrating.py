@@ -40,7 +40,8 @@ def migrate_services(session: Session, names: tuple[str, ...], options: MigrateO
     for subject in choose_databases(gather(session, names), place.looks):
         outcome = _migrate_one(subject, place, options)
         outcomes.append(outcome)
-        failure = find_failure(outcome)
+        unflushed = _flush_caches(subject) if outcome.status == 0 else None
+        failure = find_failure(outcome) or unflushed
         if failure:
             break
         if not options.as_json:
@@ -93,6 +94,17 @@ def _migrate_one(subject: Subject, place: Place, options: MigrateOptions) -> Mig
         with_snapshot=options.with_snapshot,
         allow_destructive=options.allow_destructive,
     )
+
+
+def _flush_caches(subject: Subject) -> DevenvError | None:
+    """Drop what the new schema makes worthless in the caches; return what kept it from that."""
+    from devenv.daemon.inspection import flush_caches  # noqa: PLC0415 - loads what a rollback does not need
+
+    try:
+        flush_caches(subject, print_aside)
+    except DevenvError as error:
+        return error
+    return None
 
 
 def _way_back(outcome: MigrateOutcome) -> str:

@@ -170,13 +170,14 @@ def describe(snapshot: Snapshot) -> tuple[str, ...]:
 def gather(session: Session, names: tuple[str, ...]) -> list[Subject]:
     """Return what the services' databases are. Raises UsageError where there is none."""
     from devenv.cli.subjects import gather_subjects  # noqa: PLC0415 - reads the configuration
+    from devenv.daemon.inspection import name_database  # noqa: PLC0415 - not for `list` and `rm`
 
     found = gather_subjects(session, names)
     if not found:
         why = f"{names[0]} has no schema rules" if names else "no service of this stack has schema rules"
         fix = "write `schema: {database: ${DATABASE_URL}}` for the service in services.yaml"
         raise UsageError("cannot find a database", why=why, fix=fix)
-    return found
+    return [name_database(subject, session.paths.folder) for subject in found]
 
 
 def choose_databases(subjects: list[Subject], looks: Looks) -> list[Subject]:
@@ -222,7 +223,7 @@ def _row(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def _show_time(taken_at: str) -> str:
-    return taken_at.replace("T", " ").removesuffix("Z")
+    return taken_at[: len("2025-01-31T14:05:09")].replace("T", " ")
 
 
 def _describe_age(taken_at: str) -> str:

@@ -21,6 +21,7 @@ from devenv.domain.model import CacheRules, ContainerRun, EnvironmentRules, Exte
 from devenv.domain.references import service_url
 from devenv.domain.subject import Subject
 from devenv.schema.differences import Difference
+from devenv.schema.discover import show_path
 
 DEADLINE_S = 90.0
 _CACHE_S = 10.0
@@ -114,7 +115,7 @@ def _check_environment(checkup: Checkup) -> Looked:
     findings = check_environment(
         checkup.service.name,
         _own_variables(checkup, rules),
-        rules,
+        replace(rules, example=show_path(rules.example, checkup.subject.repository)),
         placeholders=rules.placeholders,
         is_remote=checkup.is_remote,
     )
@@ -148,7 +149,9 @@ def _check_cache(checkup: Checkup, state_dir: Path) -> Looked:
     remembered = state_dir / f"cache-{checkup.service.name}.json"
     previous = _read_json(remembered)
     findings = judge_cache(checkup.service.name, rules, counts, decode_counts(previous) if previous else None)
-    if isinstance(counts, KeyCounts) and not checkup.is_remote:
+    if not isinstance(counts, KeyCounts):
+        return (), findings
+    if not checkup.is_remote:
         _write_json(remembered, encode_counts(counts))
     return ("the keys of its cache",), findings
 

@@ -17,7 +17,7 @@ from devenv.domain.findings import Finding, Severity, Topic, Verdict
 from devenv.domain.subject import Subject, at_server
 from devenv.schema.differences import Difference
 from devenv.schema.discover import find_database_url
-from devenv.schema.inspection import Tools, look
+from devenv.schema.inspection import Tools, find_settings_url, look
 from devenv.schema.ports import CannotLook, LiveDatabase
 
 FLUSH_S = 30.0
@@ -56,6 +56,7 @@ def migrate_now(subject: Subject, state_dir: Path, say: Callable[[str], None]) -
     from devenv.adapters.snapshots.store import SnapshotStore  # noqa: PLC0415
 
     store = SnapshotStore(state_dir / "snapshots")
+    subject = name_database(subject, state_dir)
     try:
         outcome = migrate(
             subject, store=store, looks=make_looks(), run_gate=lambda one: inspect_now(one, state_dir), say=say
@@ -125,6 +126,15 @@ def place_server(subject: Subject) -> Subject:
         return subject
 
 
+def name_database(subject: Subject, state_dir: Path) -> Subject:
+    """Return what `place_server` does, and ask the project's own settings (Django's, say) where nothing else tells."""
+    placed = place_server(subject)
+    if placed.rules.database:
+        return placed
+    url = find_settings_url(subject, make_tools(state_dir))
+    return place_server(replace(subject, rules=replace(subject.rules, database=url))) if url else placed
+
+
 def _find_in_dotenv(subject: Subject) -> str:
     from devenv.config.text.problems import Problems  # noqa: PLC0415 - only where no variable names a database
     from devenv.config.text.variables import Variables, load_env_files  # noqa: PLC0415
@@ -135,7 +145,7 @@ def _find_in_dotenv(subject: Subject) -> str:
 
 
 def _open(subject: Subject, state_dir: Path) -> LiveDatabase:
-    url = find_database_url(subject)
+    url = find_database_url(subject) or find_settings_url(subject, make_tools(state_dir))
     if not url:
         raise CannotLook(
             f"no variable of {subject.service} names a database",

@@ -5,7 +5,7 @@ Pure. Must not know drivers. Invariant: `describe` never shows a password.
 
 import posixpath
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 _DIALECTS = {"postgres": "postgresql", "mariadb": "mysql", "file": "sqlite"}
 _PORTS = {"postgresql": 5432, "mysql": 3306}
@@ -65,7 +65,7 @@ def parse_url(url: str, folder: str) -> Database:
     if dialect not in _PORTS:
         raise ValueError(f"{dialect} is none of postgresql, mysql, mariadb, sqlite")
     try:
-        place = urlsplit(url)
+        place = _split(url)
         options = {name: values[-1] for name, values in parse_qs(place.query).items()}
         port = place.port or int(options.get("port", _PORTS[dialect]))
     except ValueError:  # its words quote what may be half a password
@@ -85,6 +85,14 @@ def parse_url(url: str, folder: str) -> Database:
         schema=options.get("schema", "") or _search_path(options.get("options", "")),
         needs_tls=options.get("sslmode", "") in _TLS_MODES,
     )
+
+
+def _split(url: str) -> SplitResult:
+    """Split a URL. Raises ValueError where a password that is not encoded would be read as host or database."""
+    place = urlsplit(url)
+    if place.fragment or "@" in place.path or ("@" in place.query and "@" not in place.netloc):
+        raise ValueError
+    return place
 
 
 def dialect_of(url: str) -> str:

@@ -29,7 +29,7 @@ class Why(StrEnum):
 class Snapshot:
     """What is known of a dump.
 
-    `database` describes where it was taken, without user and password; `taken_at` is UTC (`2025-01-31T14:05:09Z`).
+    `database` describes where it was taken, without user and password; `taken_at` is UTC (`2025-01-31T14:05:09.123Z`).
     `fingerprint` is that of the schema, `checksum` the SHA-256 of the dump's bytes. `tables` are titles, `rows` is the
     server's own estimate. `migrations` are the applied ids by tool, in the order of their files. `owners` and
     `grantees` are the roles that a restore of everything needs. `commit` is '' outside a git repository.
@@ -78,10 +78,10 @@ def sort_newest_first(snapshots: Iterable[Snapshot]) -> tuple[Snapshot, ...]:
     return tuple(sorted(snapshots, key=lambda one: (one.taken_at, one.name), reverse=True))
 
 
-def select_expired(snapshots: Iterable[Snapshot], service: str) -> tuple[Snapshot, ...]:
-    """Return the automatic snapshots of `service` beyond the newest `KEPT`."""
+def select_expired(snapshots: Iterable[Snapshot], service: str, *, spared: str = "") -> tuple[Snapshot, ...]:
+    """Return the automatic snapshots of `service` beyond the newest `KEPT`, without the one called `spared`."""
     automatic = [one for one in sort_newest_first(snapshots) if one.service == service and one.why is not Why.ASKED]
-    return tuple(automatic[KEPT:])
+    return tuple(one for one in automatic[KEPT:] if one.name != spared)
 
 
 def find_rollback(snapshots: Iterable[Snapshot], service: str) -> Snapshot | None:

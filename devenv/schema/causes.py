@@ -85,8 +85,8 @@ def _find_wrong_database(evidence: Evidence) -> Finding | None:
 
 
 def _say_empty(evidence: Evidence, count: str) -> Finding:
-    fix = _mend(evidence, None) or f"create the tables of {evidence.service}"
-    return _missing_everything("database-empty", f"{count} in {evidence.place}: it is empty", fix, evidence)
+    text = f"{count} in {evidence.place}: it is empty"
+    return _missing_everything("database-empty", text, _make(evidence, None), evidence)
 
 
 def _missing_everything(id_: str, text: str, fix: str, evidence: Evidence) -> Finding:
@@ -238,7 +238,10 @@ def _explain_unmigrated(evidence: Evidence, open_: list[Difference]) -> Iterable
     state = evidence.states[0] if evidence.states else None
     tables = [one for one in open_ if one.kind is Kind.TABLE_MISSING]
     columns = [one for one in open_ if one.kind is Kind.COLUMN_MISSING]
-    none = "" if state is None else ", and no migration makes " + ("it" if len([*tables, *columns]) == 1 else "them")
+    own = " of this checkout" if state and state.tool == "django" else ""  # the tables may be an installed app's
+    none = f", and no migration{own} makes {'it' if len([*tables, *columns]) == 1 else 'them'}" if state else ""
+    if state and state.pending:  # what a migration makes is read from its text, which does not always tell
+        none = f"; {_say_pending(state.pending)}"
     fix = _mend(evidence, state) if state and state.pending else _make(evidence, state)
     if tables:
         verb = "is" if len(tables) == 1 else "are"
@@ -336,10 +339,11 @@ def _say_command(evidence: Evidence, state: RecordState | None) -> Iterable[str]
 
 
 def _make(evidence: Evidence, state: RecordState | None) -> str:
-    """Return the command that writes the migration which is lacking."""
+    """Return the command that writes the migration which is lacking, or what to write where no tool is known."""
     if state is not None and state.make:
         return f"devenv run {evidence.service} -- {state.make}"
-    return _mend(evidence, state)
+    unknown = f"set `schema: {{migrate: …}}` of {evidence.service} in services.yaml to the command that mends it"
+    return _mend(evidence, state) or unknown
 
 
 def _settle(open_: list[Difference], told: Collection[Difference]) -> None:

@@ -4,13 +4,14 @@ Reads names and small files only. Must not open a database nor run code. Invaria
 could mean two things, or is named but not there, is said with the candidates.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
 from configparser import Error as IniError
 from dataclasses import dataclass
 from pathlib import Path
 
-from devenv.domain.database import is_database_url, parse_url
+from devenv.domain.database import dialect_of, is_database_url, parse_url
 from devenv.domain.findings import Finding, Severity, Topic
 from devenv.domain.subject import Subject
 from devenv.schema.ports import CannotLook
@@ -66,8 +67,9 @@ def find_database_url(subject: Subject) -> str:
         return subject.rules.database
     environment = subject.code.environment
     for name in URL_VARIABLES:
-        if _names_database(environment.get(name, ""), subject.code.folder):
-            return environment[name]
+        value = environment.get(name, "")
+        if _names_database(value, subject.code.folder) or _is_broken_url(value, subject.code.folder):
+            return value
     of_prisma = environment.get(_find_prisma_variable(subject), "")
     if _names_database(of_prisma, subject.code.folder):
         return of_prisma
@@ -130,6 +132,17 @@ def _names_database(value: str, folder: str) -> bool:
         return bool(parse_url(value, folder).name)
     except ValueError:
         return False
+
+
+def _is_broken_url(value: str, folder: str) -> bool:
+    """Tell whether a value is meant as the URL of a server and cannot be read; who opens it says why."""
+    if not is_database_url(value) or dialect_of(value) == "sqlite":
+        return False
+    try:
+        parse_url(value, folder)
+    except ValueError:
+        return True
+    return False
 
 
 def _read_alembic_url(subject: Subject) -> str:
@@ -202,7 +215,7 @@ def _say_moved(subject: Subject, named: str) -> Finding:
         severity=Severity.ERROR,
         topic=Topic.FILES,
         text=f"{text}; found {', '.join(shown)}" if shown else f"{text}, nor one like it in the repository",
-        fix=f"set `schema: {{{key}: …}}` of {subject.service} in services.yaml to where it is",
+        fix=_say_setting(subject, key, found),
     )
 
 
@@ -217,7 +230,7 @@ def _say_tool_moved(subject: Subject, problem: CannotLook) -> Finding:
         severity=Severity.ERROR if shown else problem.severity,
         topic=Topic.FILES,
         text=f"{text}; found {', '.join(shown[:3])}" if shown else text,
-        fix=f"set `schema: {{migrations: …}}` of {subject.service} in services.yaml to where it is",
+        fix=_say_setting(subject, "migrations", found),
     )
 
 
@@ -237,8 +250,14 @@ def _say_nothing_found(subject: Subject) -> Finding:
         severity=Severity.ERROR if shown else Severity.UNKNOWN,
         topic=Topic.FILES,
         text=f"{where} in {_show_folder(subject)}" + (f"; found {', '.join(shown)}" if shown else ""),
-        fix=f"set `schema: {{models: …}}` of {subject.service} in services.yaml",
+        fix=_say_setting(subject, "models", candidates),
     )
+
+
+def _say_setting(subject: Subject, key: str, found: Sequence[Path]) -> str:
+    """Return what to write into services.yaml; the choice among several places is the user's."""
+    place = os.path.relpath(found[0], subject.code.folder) if len(found) == 1 else "…"
+    return f"set `schema: {{{key}: {place}}}` of {subject.service} in services.yaml"
 
 
 def _show_folder(subject: Subject) -> str:

@@ -61,16 +61,17 @@ class _Look:
     schema: Schema | None = None
 
     def note(self, topic: Topic, problem: CannotLook) -> None:
-        """Keep what could not be looked at."""
+        """Keep what could not be looked at; its paths are shown from the repository on."""
+        above = f"{self.subject.repository}/"
         self.findings.append(
             Finding(
                 id=problem.code,
                 severity=problem.severity,
                 topic=topic,
-                text=problem.reason,
+                text=problem.reason.replace(above, ""),
                 fix=problem.fix,
                 details=problem.details,
-                place=problem.place,
+                place=problem.place.removeprefix(above),
             )
         )
 
@@ -101,6 +102,15 @@ async def look(subject: Subject, tools: Tools) -> tuple[Verdict, tuple[Differenc
         took_s=time.monotonic() - began,
     )
     return verdict, tuple(state.differences)
+
+
+def find_settings_url(subject: Subject, tools: Tools) -> str:
+    """Return the URL that the project's own settings connect to, '' where they name none; reads its models for it."""
+    for source in find_sources(subject).models:
+        if source.kind != "prisma":
+            with suppress(CannotLook):
+                return _ask_models(subject, tools, source, "").database_url
+    return ""
 
 
 def _find(state: _Look) -> None:
@@ -145,8 +155,13 @@ async def _read_both_sides(state: _Look) -> None:
     of_models = next((answer.database_url for answer in state.answers if answer.database_url), "")
     if of_models:
         await anyio.to_thread.run_sync(_read_database, state, of_models)
-    else:
+    elif not _lacks_settings(state):
         state.note(Topic.DATABASE, _say_no_database(state.subject.service))
+
+
+def _lacks_settings(state: _Look) -> bool:
+    """Tell whether the settings could not be read that name the database: the cause, which is told already."""
+    return not state.answers and any(source.kind == "django" for source in state.sources.models)
 
 
 def _say_no_database(service: str) -> CannotLook:
@@ -169,7 +184,9 @@ def _read_database(state: _Look, url: str) -> None:
 
 def _read_source(state: _Look, source: ModelSource, url: str) -> None:
     try:
-        state.answers.append(_read_prisma(source) if source.kind == "prisma" else _ask_models(state, source, url))
+        is_prisma = source.kind == "prisma"
+        answer = _read_prisma(source) if is_prisma else _ask_models(state.subject, state.tools, source, url)
+        state.answers.append(answer)
     except CannotLook as problem:
         state.note(Topic.MODELS, problem)
 
@@ -179,16 +196,16 @@ def _read_prisma(source: ModelSource) -> ModelAnswer:
     return ModelAnswer(schema=to_schema(prisma), ignored_tables=list_ignored_tables(prisma))
 
 
-def _ask_models(state: _Look, source: ModelSource, url: str) -> ModelAnswer:
+def _ask_models(subject: Subject, tools: Tools, source: ModelSource, url: str) -> ModelAnswer:
     question = ModelQuestion(
-        place=state.subject.code,
+        place=subject.code,
         framework=source.kind,
         dialect=Dialect(dialect_of(url)) if url else None,
         reference=source.reference,
         alembic_ini=source.path if source.kind == "sqlalchemy" else "",
         manage_py=source.path if source.kind == "django" else "",
     )
-    return state.tools.read_models(question)
+    return tools.read_models(question)
 
 
 def _judge(state: _Look) -> None:
@@ -250,11 +267,12 @@ def _compare(state: _Look, answer: ModelAnswer) -> Sequence[Difference]:
 
 
 def _place(place: str, subject: Subject) -> str:
-    """Return `file:line` relative to the repository, wherever the source's own paths begin."""
+    """Return `file:line` relative to the repository; that of an installed package stays as it is."""
     file, colon, line = place.rpartition(":")
-    if not colon or subject.code.container:
+    path = Path(subject.code.folder) / file
+    if not colon or subject.code.container or not path.is_file():
         return place
-    return f"{show_path(Path(subject.code.folder) / file, subject.repository)}:{line}"
+    return f"{show_path(path, subject.repository)}:{line}"
 
 
 def _leave_out(state: _Look, differences: Sequence[Difference]) -> list[Difference]:

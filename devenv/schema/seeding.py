@@ -131,9 +131,9 @@ def _decode(path: Path, opened: IO[bytes], start: bytes) -> Iterator[str]:
             code="import-binary",
             fix=f"pg_restore --file=seed.sql {path.name}" if start.startswith(b"PGDMP") else "",
         )
-    text = TextIOWrapper(opened, encoding="utf-16" if is_utf16 else "utf-8-sig", errors="replace")
-    while chunk := text.read(_CHUNK):
-        yield chunk + text.readline(_LONGEST_LINE)
+    with TextIOWrapper(opened, encoding="utf-16" if is_utf16 else "utf-8-sig", errors="replace") as text:
+        while chunk := text.read(_CHUNK):
+            yield chunk + text.readline(_LONGEST_LINE)
 
 
 def _qualify(name: str, schema: str) -> str:

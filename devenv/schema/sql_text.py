@@ -57,7 +57,11 @@ _COLUMN = re.compile(
     _I,
 )
 _RENAMED = re.compile(rf"\s*ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?({_NAME}\s*\.\s*)?{_NAME}\s+RENAME\s+TO\s+({_NAME})", _I)
-_ROUTINE = re.compile(r"\s*CREATE\b.*\b(?:TRIGGER|PROCEDURE|FUNCTION|EVENT)\b.*\bBEGIN\b", _IS)
+_ROUTINE = re.compile(
+    r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:DEFINER\s*=\s*\S+\s+)?(?:TEMP(?:ORARY)?\s+|CONSTRAINT\s+|AGGREGATE\s+)?"
+    r"(?:TRIGGER|PROCEDURE|FUNCTION|EVENT(?!\s+TRIGGER))\b.*\bBEGIN\b",
+    _IS,
+)
 _ROUTINE_END = re.compile(r"\s*END\s*$", _I)
 _FOR_MYSQL = re.compile(r"`|^-- (?:MySQL|MariaDB) dump", re.MULTILINE)
 

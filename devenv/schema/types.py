@@ -283,7 +283,9 @@ def _relate_numerics(expected: SqlType, live: SqlType) -> Relation:
 
 def _relate_lengths(expected: SqlType, live: SqlType) -> Relation:
     if live.size is not None and (expected.size is None or live.size < expected.size):
-        return Relation.NARROWER
+        # Released projects live with other lengths for years; a text that has no limit in the code is another matter.
+        is_length = expected.size is not None and live.name == expected.name
+        return Relation.LENGTH if is_length else Relation.NARROWER
     if live.is_padded and not expected.is_padded:
         return Relation.UNCERTAIN
     if live.size == expected.size:

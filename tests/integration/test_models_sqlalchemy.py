@@ -270,6 +270,15 @@ def test_env_py_names_the_models_when_there_is_no_reference(venv: Path, tmp_path
     assert answer.database_url == "postgresql://shop:pa55@db.invalid/shop"
 
 
+@pytest.mark.parametrize("scripts", ["db/migrations", "migrations"])
+def test_env_py_is_found_when_its_place_is_relative(venv: Path, tmp_path: Path, scripts: str) -> None:
+    """It begins where the service starts, or beside alembic.ini."""
+    ini = INI.replace("%(here)s/migrations", scripts)
+    files = {"db/alembic.ini": ini, "db/migrations/env.py": ENV, "app/__init__.py": "", "app/models.py": MODELS}
+    answer = read(ask(venv, write_files(tmp_path, files), alembic_ini="db/alembic.ini"))
+    assert [table.name for table in answer.schema.tables] == ["users"]
+
+
 def test_env_py_is_read_when_it_only_knows_the_asynchronous_way(venv_20: Path, tmp_path: Path) -> None:
     """It fails where it would connect, and has named its metadata by then."""
     answer = read(ask(venv_20, alembic_project(tmp_path, ASYNC_ENV), alembic_ini="alembic.ini"))

@@ -79,7 +79,7 @@ def test_postgresql_differs_in_nothing_when_prismas_engine_made_it(port: int) ->
         (
             "ALTER TABLE users ALTER COLUMN name TYPE varchar(50)",
             "ALTER TABLE users ALTER COLUMN name TYPE varchar(120)",
-            (Kind.TYPE_NARROWER, "users", "name"),
+            (Kind.LENGTH_DIFFERS, "users", "name"),
         ),
     ],
     ids=["column", "join-table", "enum-value", "type"],

@@ -192,8 +192,6 @@ def narrower(type_: str) -> str:
     for pattern, less in NARROWER:
         if type_ == pattern:
             return less
-    if found := re.fullmatch(r"character varying\((\d+)\)", type_):
-        return f"character varying({int(found[1]) // 2})" if int(found[1]) > 1 else ""
     if found := re.fullmatch(r"numeric\((\d+),(\d+)\)", type_):
         return f"numeric({int(found[1]) - 1},{found[2]})"
     return ""
@@ -332,6 +330,15 @@ def lengthen(at: Target) -> Mutation:
     longer = column.type.replace(")", "0)")
     return Mutation(
         statements=tuple(recast(at, table, column, longer)), others=ids(f"length-differs:{table.title}.{column.name}")
+    )
+
+
+def shorten(at: Target) -> Mutation:
+    """Let a text be shorter than the code says."""
+    table, column = at.column(lambda _, column: re.fullmatch(r"character varying\(\d\d+\)", column.type))
+    shorter = f"character varying({int(column.type[18:-1]) // 2})"
+    return Mutation(
+        statements=tuple(recast(at, table, column, shorter)), others=ids(f"length-differs:{table.title}.{column.name}")
     )
 
 
@@ -510,7 +517,7 @@ POSTGRES: tuple[Maker, ...] = (
     drop_table, rename_table, move_table, drop_column, rename_column, change_family, change_time_zone, narrow_type,
     make_single, add_demanded_column, make_generated, rename_value, remove_value, rename_enum, replace_enum,
     replace_enum_of_column, make_enum,
-    set_not_null, drop_not_null, drop_default, lengthen, add_value, drop_primary_key, drop_unique, drop_index,
+    set_not_null, drop_not_null, drop_default, lengthen, shorten, add_value, drop_primary_key, drop_unique, drop_index,
     invalidate_index, drop_foreign_key, add_unique,
     widen_type, add_table, add_column, rename_constraint, rename_index, add_index, replace_constraint_by_index,
     replace_by_view,

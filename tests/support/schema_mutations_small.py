@@ -142,8 +142,6 @@ def mysql_narrower(at: Target) -> Change:
 
 def mysql_less(type_: str) -> str:
     """Return a type that holds less, '' for none."""
-    if found := re.fullmatch(r"varchar\((\d+)\)", type_):
-        return f"varchar({int(found[1]) // 2})"
     if found := re.fullmatch(r"decimal\((\d+),(\d+)\)", type_):
         return f"decimal({int(found[1]) - 1},{found[2]})"
     return {"int(11)": "smallint", "bigint(20)": "int", "text": "tinytext", "blob": "tinyblob"}.get(type_, "")

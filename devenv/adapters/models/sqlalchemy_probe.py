@@ -136,6 +136,8 @@ def _run_env(ini: str, service_folder: str) -> dict[str, Any]:
         raise Unreadable("no-library", str(error), ["Alembic", error.name or ""]) from error
     config = config_class(toml_file=ini) if ini.endswith(".toml") else config_class(ini)
     beside = Path(ini).parent
+    if not Path(_location(config)).is_dir() and Path(service_folder, _location(config)).is_dir():
+        os.chdir(service_folder)  # `alembic -c db/alembic.ini` begins where it is started
     if not config.get_main_option("script_location") and (beside / "env.py").is_file():
         # Flask-Migrate names the folder on its command line
         config.set_main_option("script_location", str(beside))
@@ -160,6 +162,12 @@ def _run_env(ini: str, service_folder: str) -> dict[str, Any]:
             raise
         captured["target_metadata"] = target
     return captured
+
+
+def _location(config: Any) -> str:
+    """Return where the scripts are, in whichever file Alembic reads that from."""
+    read = getattr(config, "get_alembic_option", config.get_main_option)  # 1.16 reads pyproject.toml, too
+    return str(read("script_location") or "")
 
 
 def _push_flask_application(folder: str) -> None:

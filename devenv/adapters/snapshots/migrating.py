@@ -18,8 +18,8 @@ from typing import IO, cast
 from devenv.adapters.snapshots.store import SnapshotStore
 from devenv.adapters.snapshots.taking import Looks, RunGate, Say, find_database, opened, take_snapshot, translating
 from devenv.adapters.snapshots.tools import Program, ask_program, find_docker
-from devenv.domain.errors import DatabaseFailed, DevenvError, HostError, UsageError
-from devenv.domain.findings import Finding, Severity, Topic, Verdict, blocks, encode_verdict
+from devenv.domain.errors import DatabaseFailed, HostError, UsageError
+from devenv.domain.findings import Verdict, blocks, encode_verdict
 from devenv.domain.snapshots import Snapshot, Why, format_size
 from devenv.domain.subject import Subject
 from devenv.schema.ports import CannotLook
@@ -33,7 +33,9 @@ _DESTRUCTIVE = (
     (r"--accept-data-loss\b", "--accept-data-loss drops columns and tables with what is in them"),
     (r"--force-reset\b", "--force-reset empties the database"),
     (r"\bmigrate\s+reset\b", "`migrate reset` empties the database"),
-    (r"\bdb:(reset|drop)\b", "it drops the database"),
+    (r"\b(db:|ecto\.|(dbmate|sqlx database) )(reset|drop)\b", "it drops the database"),
+    (r"\balembic\b.*\bdowngrade\s+base\b", "`downgrade base` drops every table"),
+    (r"\bflyway\b.*\bclean\b", "`clean` drops every table"),
     (r"\bmanage\.py\s+flush\b", "`flush` empties the database"),
 )
 
@@ -76,13 +78,13 @@ def migrate(
     harm = find_harm(command)
     if harm and not allow_destructive:
         raise UsageError(
-            f"cannot run `{shlex.join(command)}` for {subject.service}",
+            f"cannot run `{show_command(command)}` for {subject.service}",
             why=harm,
-            fix="devenv migrate --allow-destructive",
+            fix=f"devenv migrate {subject.service} --allow-destructive",
         )
     with store.changing(subject.service), translating(f"cannot migrate {subject.service}", subject):
         snapshot = _take(subject, store, looks, say) if with_snapshot else None
-        say(f"{subject.service}: running `{shlex.join(command)}`")
+        say(f"{subject.service}: running `{show_command(command)}`")
         status, tail = run_command(subject, command, say)
         verdict = run_gate(subject) if run_gate and status == 0 else None
     return MigrateOutcome(
@@ -121,6 +123,11 @@ def find_harm(command: tuple[str, ...]) -> str:
     return next((harm for pattern, harm in _DESTRUCTIVE if re.search(pattern, words)), "")
 
 
+def show_command(command: tuple[str, ...]) -> str:
+    """Return a command as its user wrote it."""
+    return command[2] if command[:2] == ("/bin/sh", "-c") else shlex.join(command)
+
+
 def run_command(subject: Subject, command: tuple[str, ...], say: Say) -> tuple[int, tuple[str, ...]]:
     """Run `command` in the service's folder and environment; return its status and the end of its output.
 
@@ -135,7 +142,7 @@ def run_command(subject: Subject, command: tuple[str, ...], say: Say) -> tuple[i
         )  # fmt: skip
     except OSError as error:
         why = f"{error.strerror} ({folder or argv[0]})"
-        raise HostError(f"cannot run `{shlex.join(command)}`", why=why, fix=f"command -v {argv[0]}") from error
+        raise HostError(f"cannot run `{show_command(command)}`", why=why, fix=f"command -v {argv[0]}") from error
     output = cast("IO[bytes]", process.stdout)
     inner_pid = output.readline().decode(errors="replace").strip() if subject.code.container else ""
     try:
@@ -149,27 +156,6 @@ def run_command(subject: Subject, command: tuple[str, ...], say: Say) -> tuple[i
             ask_program(Program(path="kill", container=subject.code.container), "-TERM", inner_pid)
         _end_group(process)
     return status, tuple(line for line in kept if line)
-
-
-def migrate_for_verdict(
-    subject: Subject, *, store: SnapshotStore, looks: Looks, run_gate: RunGate, say: Say
-) -> Verdict:
-    """Migrate as `auto_migrate` does it: what goes wrong on the way is a finding of the verdict."""
-    try:
-        outcome = migrate(subject, store=store, looks=looks, run_gate=run_gate, say=say)
-        if outcome.verdict is not None:
-            return outcome.verdict
-        raise describe_failure(outcome)
-    except DevenvError as error:
-        finding = Finding(
-            id=f"migrate:{error.code}",
-            severity=Severity.ERROR,
-            topic=Topic.MIGRATIONS,
-            text=f"{error.what}: {error.why}" if error.why else error.what,
-            fix=error.fix,
-            details=error.details,
-        )
-        return Verdict(service=subject.service, findings=(finding,))
 
 
 def encode_outcome(outcome: MigrateOutcome) -> dict[str, object]:
@@ -191,7 +177,7 @@ def describe_failure(outcome: MigrateOutcome) -> DatabaseFailed:
     back = f"devenv migrate --rollback {outcome.service}" if outcome.snapshot else ""
     return DatabaseFailed(
         f"cannot migrate {outcome.service}",
-        why=f"`{shlex.join(outcome.command)}` ended with status {outcome.status}",
+        why=f"`{show_command(outcome.command)}` ended with status {outcome.status}",
         fix=f"mend it and repeat; to go back: {back}" if back else "mend it and repeat: devenv migrate",
         details=outcome.tail,
     )

@@ -10,11 +10,14 @@ Invariant: `restore` raises only after the former state is back, or says in its 
 """
 
 import gzip
+import itertools
+import os
 import re
+import select
 import shutil
 import subprocess
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -40,7 +43,11 @@ _EVENTS = "select event_name, 'EVENT' from information_schema.events where event
 _ROWS = "select coalesce(sum(table_rows), 0) from information_schema.tables where table_schema = database()"
 _OTHERS = (
     "select id, user, command, time from information_schema.processlist"
-    " where db = database() and id <> connection_id() order by id"
+    " where db = database() and id <> connection_id() and state not like 'Waiting for table%' order by id"
+)
+_WAITING = (
+    "select id from information_schema.processlist"
+    " where db = database() and state like 'Waiting for table%' and time >= {seconds}"
 )
 
 
@@ -49,13 +56,15 @@ def dump(access: Access, target: Path) -> Roles:
     program, is_mariadb = _find_program(access, "dump")
     more = () if is_mariadb else ("--set-gtid-purged=OFF", "--column-statistics=0")
     arguments = (*_login(access, is_mariadb=is_mariadb), *_OPTIONS, *more, access.database.name)
+    what = f"cannot dump {access.database.describe()}"
     with (
         target.open("xb") as file,
         gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0) as packed,
         running(program, *arguments, stdout=subprocess.PIPE) as running_dump,
     ):
-        shutil.copyfileobj(cast("IO[bytes]", running_dump.process.stdout), packed, _CHUNK_BYTES)
-        running_dump.require(f"cannot dump {access.database.describe()}")
+        for chunk in _read_while_moving(access, cast("IO[bytes]", running_dump.process.stdout), what):
+            packed.write(chunk)
+        running_dump.require(what)
     return Roles()
 
 
@@ -63,14 +72,19 @@ def restore(access: Access, source: Path, snapshot: Snapshot, fallback: Path) ->
     """Replace everything that is there by `source`; where that fails put back `fallback`."""
     what = f"cannot restore {snapshot.name}"
     untouched = f"{what}; {access.database.describe()} is as it was"
-    said = _run(access, _empty(access), untouched)
-    if said:
-        raise _explain_refusal(access, untouched, said)
+    there = _list_objects(access)
+    is_emptied = False
     try:
-        said = _load(access, source, untouched)
+        said = _run(access, write_drops(*there), untouched)
+        if not said:
+            is_emptied = True
+            said = _load(access, source, untouched)
     except BaseException:
-        _put_back(access, fallback, what)
+        if is_emptied or _list_objects(access) != there:
+            _put_back(access, fallback, what)
         raise
+    if not is_emptied and _list_objects(access) == there:
+        raise _explain_refusal(access, untouched, said)
     if said:
         _put_back(access, fallback, what)
         raise DatabaseFailed(untouched, why=f"the server says: {said}")
@@ -92,35 +106,54 @@ def write_drops(tables: Iterable[tuple[str, str]], others: Iterable[tuple[str, s
     for name, kind in tables:
         kinds["VIEW" if "VIEW" in kind else kind if kind in kinds else "BASE TABLE"].append(quote(name))
     words = {"BASE TABLE": "TABLE", "VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}
-    lines = [f"SET SESSION lock_wait_timeout = {LOCK_WAIT_S};", "SET SESSION foreign_key_checks = 0;"]
+    lines = [_limit_waiting(), "SET SESSION foreign_key_checks = 0;"]
     lines += [f"DROP {words[kind]} IF EXISTS {', '.join(names)};" for kind, names in kinds.items() if names]
     lines += [f"DROP {kind} IF EXISTS {quote(name)};" for name, kind in others]
     return "\n".join(lines) + "\n"
 
 
-def _empty(access: Access) -> bytes:
+def _limit_waiting() -> str:
+    return f"SET SESSION lock_wait_timeout = {LOCK_WAIT_S};"
+
+
+def _list_objects(access: Access) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the tables (name, type), and what else there is."""
     tables = [(str(name), str(kind)) for name, kind in access.ask(_TABLES)]
     others = [(str(name), str(kind)) for query in (_ROUTINES, _EVENTS) for name, kind in access.ask(query)]
-    return write_drops(tables, others).encode()
+    return tables, others
+
+
+def _read_while_moving(access: Access, output: IO[bytes], what: str) -> Iterator[bytes]:
+    """Give what a dump writes. Raises DatabaseFailed where it waits for a lock: it has no limit of its own."""
+    while True:
+        ready, _, _ = select.select([output], [], [], LOCK_WAIT_S)
+        if not ready and access.ask(_WAITING.format(seconds=LOCK_WAIT_S)):
+            raise _explain_lock(access, what)
+        if ready:
+            chunk = os.read(output.fileno(), _CHUNK_BYTES)
+            if not chunk:
+                return
+            yield chunk
 
 
 def _put_back(access: Access, fallback: Path, what: str) -> None:
     access.say("putting back what was there before")
     broken = f"{what}, and cannot put back what was there"
     fix = f"devenv snapshot restore {fallback.parent.name}"
-    said = _run(access, _empty(access), broken) or _load(access, fallback, broken)
+    said = _run(access, write_drops(*_list_objects(access)), broken) or _load(access, fallback, broken)
     if said:
         raise DatabaseFailed(broken, why=f"the server says: {said}", fix=fix)
 
 
-def _run(access: Access, script: bytes, what: str) -> str:
+def _run(access: Access, script: str, what: str) -> str:
     """Run SQL; return what the server refused, '' where it did all."""
-    return _feed(access, what, [script])
+    return _feed(access, what, [script.encode()])
 
 
 def _load(access: Access, source: Path, what: str) -> str:
     with gzip.open(source) as packed:
-        return _feed(access, what, iter(lambda: packed.read(_CHUNK_BYTES), b""))
+        chunks = iter(lambda: packed.read(_CHUNK_BYTES), b"")
+        return _feed(access, what, itertools.chain([f"{_limit_waiting()}\n".encode()], chunks))
 
 
 def _feed(access: Access, what: str, chunks: Iterable[bytes]) -> str:
@@ -138,20 +171,24 @@ def _feed(access: Access, what: str, chunks: Iterable[bytes]) -> str:
             return str(error)
         if client.wait() == 0:
             return ""
-        return client.error() or _require(client.wait(), what)
-
-
-def _require(status: int, what: str) -> str:
-    raise DatabaseFailed(what, why=f"the client ended with status {status} and said nothing")
+        # In front of the error stands the whole statement, the user's rows in it.
+        errors = [line for line in client.error().splitlines() if line.startswith("ERROR ")]
+        if not errors:
+            raise DatabaseFailed(what, why=f"{program.name} ended with status {client.wait()}")
+        return errors[-1]
 
 
 def _explain_refusal(access: Access, what: str, said: str) -> DatabaseFailed:
     found = re.search(r"ERROR (\d+)", said)
     if found and found[1] == _LOCKED:
-        others = _describe_others(access)
-        why = f"another connection kept a lock for more than {LOCK_WAIT_S} s: {'; '.join(others) or 'it has gone now'}"
-        return DatabaseFailed(what, why=why, fix="end its transaction, or stop the service that holds it, and repeat")
+        return _explain_lock(access, what)
     return DatabaseFailed(what, why=f"the server says: {said}")
+
+
+def _explain_lock(access: Access, what: str) -> DatabaseFailed:
+    others = _describe_others(access)
+    why = f"another connection kept a lock for more than {LOCK_WAIT_S} s: {'; '.join(others) or 'it has gone now'}"
+    return DatabaseFailed(what, why=why, fix="end its transaction, or stop the service that holds it, and repeat")
 
 
 def _describe_others(access: Access) -> list[str]:

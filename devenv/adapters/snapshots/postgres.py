@@ -6,8 +6,8 @@ right to create one and the end of every connection, loses settings of the datab
 here idle connections may stay, and a non-superuser can restore what it owns. Its price is the lock table: about 700
 tables with five indexes fit a server's default (tried: 500 do, 1,000 do not), more need max_locks_per_transaction.
 
-Invariant: the script holds no COMMIT before pg_restore has ended well; psql that reads an early end of file commits
-nothing.
+Invariant: the script holds no COMMIT before pg_restore has ended well and psql has replayed all that it printed; psql
+that reads an early end of file commits nothing.
 """
 
 import re
@@ -33,7 +33,10 @@ LOCK_WAIT_S = 10
 
 _CHUNK_BYTES = 1 << 20
 _SPEED = "--compress=1"
+_REPLAYED = b"devenv-replayed\n"
 _LOCKED, _TOO_MANY_LOCKS = "55P03", "53200"
+_DUMP_LOCKED = re.compile(r"due to (?:lock|statement) timeout.*LOCK TABLE", re.DOTALL)
+"""How pg_dump says that it waited in vain: it passes on the words, not the code."""
 _HEADER = re.compile(rb"-- (?:Data for )?Name: (.*); Type: ([A-Z -]+); Schema: ")
 _HEAD_TYPES = frozenset({b"SCHEMA", b"EXTENSION", b"COMMENT"})
 _TRANSACTION_TIMEOUT_SINCE = 17
@@ -57,8 +60,8 @@ select coalesce(sum(greatest(s.n_live_tup, c.reltuples, 0)), 0)::bigint
 from pg_stat_user_tables s join pg_class c on c.oid = s.relid
 """
 _HOLDERS = """
-select distinct a.pid, coalesce(a.application_name, ''), coalesce(a.state, a.backend_type),
- coalesce(extract(epoch from now() - a.xact_start), 0)::int
+select distinct a.pid, coalesce(nullif(a.application_name, ''), 'no name'), a.usename,
+ coalesce(a.state, a.backend_type, 'at work'), coalesce(extract(epoch from now() - a.xact_start), 0)::int
 from pg_locks l join pg_stat_activity a on a.pid = l.pid
 where l.granted and l.locktype = 'relation' and l.relation >= 16384 and a.pid <> pg_backend_pid()
  and l.database = (select oid from pg_database where datname = current_database())
@@ -111,6 +114,8 @@ def dump(access: Access, target: Path) -> Roles:
     arguments = ("--format=custom", _SPEED, "--no-subscriptions", f"--lock-wait-timeout={LOCK_WAIT_S * 1000}")
     with target.open("xb") as file, _tool(access, program, *arguments, stdout=subprocess.PIPE) as running_dump:
         shutil.copyfileobj(cast("IO[bytes]", running_dump.process.stdout), file, _CHUNK_BYTES)
+        if running_dump.wait() != 0 and _DUMP_LOCKED.search(running_dump.error()):
+            raise _explain_lock(access, what)
         running_dump.require(what)
     return roles
 
@@ -126,21 +131,26 @@ def restore(access: Access, source: Path, snapshot: Snapshot, fallback: Path) ->
     with (
         source.open("rb") as file,
         running(reader, "--file=-", *choices, stdin=file, stdout=subprocess.PIPE) as read,
-        _tool(access, writer, *quiet, stdin=subprocess.PIPE) as written,
+        _tool(access, writer, *quiet, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as written,
     ):
         script = cast("IO[bytes]", written.process.stdin)
         output = cast("IO[bytes]", read.process.stdout)
+        is_replayed = False
         try:
             _begin(script)
             for line in soften(output, major=read_version(access.version)[0], kept=_list_kept_extensions(access)):
                 script.write(line)
             shutil.copyfileobj(output, script, _CHUNK_BYTES)
             read.require(what)
-            script.write(b"\nCOMMIT;\n")
+            # Much of it waits in the pipe: psql would carry out a COMMIT behind that although we were killed meanwhile.
+            script.write(b"\n\\o\n\\echo " + _REPLAYED)
+            script.flush()
+            is_replayed = cast("IO[bytes]", written.process.stdout).readline() == _REPLAYED
+            script.write(b"COMMIT;\n" if is_replayed else b"")
             script.close()
         except BrokenPipeError:
             pass  # psql has ended, and says why
-        if written.wait() != 0:
+        if written.wait() != 0 or not is_replayed:
             raise _explain(access, what, written.error())
 
 
@@ -288,14 +298,17 @@ def _explain(access: Access, what: str, said: str) -> DatabaseFailed:
     found = re.search(r": +([0-9A-Z]{5}): (.+)", said)
     code, message = (found[1], found[2]) if found else ("", said.splitlines()[-1] if said else "psql failed")
     if code == _LOCKED:
-        holders = _describe_holders(access)
-        why = f"another connection kept a lock for more than {LOCK_WAIT_S} s: {'; '.join(holders) or 'it has gone now'}"
-        fix = "end its transaction, or stop the service that holds it, and repeat"
-        return DatabaseFailed(what, why=why, fix=fix, details=tuple(holders[1:]))
+        return _explain_lock(access, what)
     if code == _TOO_MANY_LOCKS:
         why = "the server's lock table is too small for so many tables in one transaction"
         return DatabaseFailed(what, why=why, fix="set max_locks_per_transaction = 512 and restart the server")
     return DatabaseFailed(what, why=f"PostgreSQL says: {message}" + (f" ({code})" if code else ""))
+
+
+def _explain_lock(access: Access, what: str) -> DatabaseFailed:
+    holders = _describe_holders(access)
+    why = f"another connection kept a lock for more than {LOCK_WAIT_S} s: {'; '.join(holders) or 'it has gone now'}"
+    return DatabaseFailed(what, why=why, fix="end its transaction, or stop the service that holds it, and repeat")
 
 
 def _describe_holders(access: Access) -> list[str]:
@@ -305,6 +318,6 @@ def _describe_holders(access: Access) -> list[str]:
     except CannotLook:
         return []
     return [
-        f"pid {pid}{f' ({application})' if application else ''}, {state} for {count(int(str(age)), 'second')}"
-        for pid, application, state, age in rows
+        f"pid {pid} ({application}) of {user}, {state}, its transaction {count(int(str(age)), 'second')} old"
+        for pid, application, user, state, age in rows
     ]

@@ -78,8 +78,8 @@ class SnapshotStore:
             os.close(held)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def keep(self, staged: Path, snapshot: Snapshot) -> None:
-        """Give a staged folder its name, then remove the automatic snapshots that are too many."""
+    def keep(self, staged: Path, snapshot: Snapshot, *, spared: str = "") -> None:
+        """Give a staged folder its name, then remove the automatic snapshots that are too many, but for `spared`."""
         dump, facts = staged / DUMP, staged / _FACTS
         dump.chmod(0o600)
         facts.touch(mode=0o600)
@@ -95,7 +95,7 @@ class SnapshotStore:
                 fix=f"devenv snapshot rm {snapshot.name}",
             ) from error
         _sync(self._folder)
-        for old in select_expired(self.list_snapshots(), snapshot.service):
+        for old in select_expired(self.list_snapshots(), snapshot.service, spared=spared):
             self.remove(old)
 
     def remove(self, snapshot: Snapshot) -> None:

@@ -53,9 +53,19 @@ class Restored:
 
 
 def take_snapshot(
-    subject: Subject, *, store: SnapshotStore, looks: Looks, say: Say, why: Why = Why.ASKED, name: str = ""
+    subject: Subject,
+    *,
+    store: SnapshotStore,
+    looks: Looks,
+    say: Say,
+    why: Why = Why.ASKED,
+    name: str = "",
+    spared: str = "",
 ) -> Snapshot:
-    """Dump the service's database and keep it under `name`, or one made of service and time. Raises DevenvError."""
+    """Dump the service's database and keep it under `name`, or one made of service and time. Raises DevenvError.
+
+    `spared` is a snapshot that stays although automatic ones are too many.
+    """
     what = f"cannot take a snapshot for {subject.service}"
     taken = [one.name for one in store.list_snapshots()]
     _check_name(name, taken)
@@ -68,7 +78,7 @@ def take_snapshot(
             kind = _KINDS[database.dialect]
             rows = kind.count_rows(access)
             roles = kind.dump(access, staged / DUMP)
-            taken_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            taken_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             commit, has_changes = _read_commit(subject.repository)
             snapshot = Snapshot(
                 name=name or suggest_name(subject.service, taken_at, taken),
@@ -91,7 +101,7 @@ def take_snapshot(
                 commit=commit,
                 has_changes=has_changes,
             )
-        store.keep(staged, snapshot)
+        store.keep(staged, snapshot, spared=spared)
     return snapshot
 
 
@@ -119,7 +129,7 @@ def restore_snapshot(snapshot: Snapshot, subject: Subject, *, store: SnapshotSto
         if database.dialect != snapshot.dialect:
             why = f"it is a dump of {snapshot.server_version}, and {subject.service} has {database.describe()}"
             raise UsageError(what, why=why, fix="devenv snapshot list")
-        safety = take_snapshot(subject, store=store, looks=looks, say=say, why=Why.RESTORE)
+        safety = take_snapshot(subject, store=store, looks=looks, say=say, why=Why.RESTORE, spared=snapshot.name)
         say(f"kept what is there now as {safety.name}")
         access = _access(subject, looks, database, safety.server_version, say)
         _KINDS[database.dialect].restore(access, store.dump_of(snapshot), snapshot, store.dump_of(safety))

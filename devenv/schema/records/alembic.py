@@ -54,10 +54,13 @@ class Revision:
     line: int = 1
 
 
-def read_config(config: Path) -> tuple[Scripts, ...]:
-    """Return what an alembic.ini or pyproject.toml points at, one entry a section; () where it says nothing."""
+def read_config(config: Path, start: Path) -> tuple[Scripts, ...]:
+    """Return what an alembic.ini or pyproject.toml points at, one entry a section; () where it says nothing.
+
+    `start` is the folder that the service starts in: relative locations may begin there, or beside the file.
+    """
     sections = _read_toml(config) if config.suffix == ".toml" else _read_ini(config)
-    return tuple(_read_section(config.parent, section) for section in sections)
+    return tuple(_read_section((config.parent, start), section) for section in sections)
 
 
 def read_revisions(place: ToolPlace) -> FileSet:
@@ -226,14 +229,14 @@ def _fill_toml(value: object, here: str) -> object:
     return value.replace("%(here)s", here) if isinstance(value, str) else value
 
 
-def _read_section(root: Path, section: Mapping[str, object]) -> Scripts:
-    folder = _find_folder(root, str(section.get("script_location", "")))
+def _read_section(roots: Sequence[Path], section: Mapping[str, object]) -> Scripts:
+    folder = _find_folder(roots, str(section.get("script_location", "")))
     written = section.get("version_locations")
     separator = str(section.get("path_separator") or section.get("version_path_separator") or "")
     names = [str(one) for one in written] if isinstance(written, list) else _split(str(written or ""), separator)
     return Scripts(
         folder=folder,
-        versions=tuple(_find_folder(root, name) for name in names) or (folder / "versions",),
+        versions=tuple(_find_folder(roots, name) for name in names) or (folder / "versions",),
         is_recursive=str(section.get("recursive_version_locations", "")).lower() in {"true", "1", "yes", "on"},
     )
 
@@ -243,18 +246,21 @@ def _split(written: str, separator: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _find_folder(root: Path, written: str) -> Path:
-    """Return the folder that a location means: a path, or `package:folder` of a package of this repository."""
+def _find_folder(roots: Sequence[Path], written: str) -> Path:
+    """Return the folder that a location means: a path, or `package:folder` of a package of this repository.
+
+    Alembic begins where it is started: beside its configuration as a rule, in the folder above for `-c db/alembic.ini`.
+    """
     package, colon, inside = written.partition(":")
-    if not colon or (root / written).is_dir():
-        return root / written
-    places = [root / base / package.replace(".", "/") / inside for base in ("", "src", "lib")]
+    places = [root / written for root in roots]
+    if colon and not any(place.is_dir() for place in places):
+        places = [root / base / package.replace(".", "/") / inside for root in roots for base in ("", "src", "lib")]
     return next((place for place in places if place.is_dir()), places[0])
 
 
 def _find_scripts(place: ToolPlace) -> Scripts:
     """Return the section of the configuration that `place` is about."""
-    known = read_config(Path(place.config)) if place.config else ()
+    known = read_config(Path(place.config), Path(place.root)) if place.config else ()
     folder = Path(place.folder)
     here = next((scripts for scripts in known if folder in scripts.versions), None)
     return here or Scripts(folder=folder.parent, versions=(folder,))

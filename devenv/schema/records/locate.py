@@ -124,7 +124,7 @@ def _find_alembic(folder: Path, argv: tuple[str, ...]) -> Iterator[ToolPlace]:
 
 
 def _read_alembic(folder: Path, config: Path) -> Iterator[ToolPlace]:
-    for scripts in read_config(config):
+    for scripts in read_config(config, folder):
         yield _place(folder, "alembic", scripts.versions[0], config)
 
 

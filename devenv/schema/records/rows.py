@@ -5,7 +5,7 @@ Must not know files. Invariant: rows are read in the order in which the migratio
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from devenv.domain.findings import Finding, Severity, Topic
 from devenv.schema.ir import Dialect
@@ -206,6 +206,8 @@ def _by_number(id_: str) -> tuple[int, str]:
 
 
 def _show_time(value: object) -> str:
+    if isinstance(value, int) and 0 < value < 1 << 45:  # milliseconds, as Prisma writes them to SQLite
+        value = datetime.fromtimestamp(value / 1000, tz=UTC)
     return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value or "")
 
 

@@ -61,8 +61,9 @@ class Tool:
 
     def command(self, template: str, place: ToolPlace) -> str:
         """Return a command for this place."""
-        shown = place.show(place.config if self.is_by_config else place.folder)
-        is_usual = not shown or shown in self.usual
+        named = place.config if self.is_by_config else place.folder
+        shown = place.show(named)
+        is_usual = not named or shown in self.usual
         return template.format(place="" if is_usual else f" {self.option} {shown}")
 
 

@@ -115,7 +115,7 @@ def test_unknown_column_blocks_only_when_inserts_must_fill_it(column: Column, ki
     ("live", "found"),
     [
         ("integer", "type-differs:users.email"),
-        ("character varying(40)", "type-narrower:users.email"),
+        ("character varying(40)", "length-differs:users.email"),
         ("character varying(200)", "length-differs:users.email"),
         ("text", "type-wider:users.email"),
         ("email_address", "type-uncertain:users.email"),

@@ -72,6 +72,15 @@ def test_alembic_tells_models_and_migrations(tmp_path: Path) -> None:
     assert [place.tool for place in sources.tools] == ["alembic"]
 
 
+@pytest.mark.parametrize("scripts", ["db/migrations", "migrations"])
+def test_scripts_of_alembic_may_begin_where_the_service_starts(tmp_path: Path, scripts: str) -> None:
+    """`alembic -c db/alembic.ini` reads `script_location` from where it is started; in `db` it means what is there."""
+    (tmp_path / "db/migrations/versions").mkdir(parents=True)
+    (tmp_path / "db/alembic.ini").write_text(f"[alembic]\nscript_location = {scripts}\n")
+    (place,) = find_sources(subject(tmp_path)).tools
+    assert place.folder == str(tmp_path / "db/migrations/versions")
+
+
 def test_schema_prisma_that_moved_is_found_elsewhere(tmp_path: Path) -> None:
     """The incident of the handbook: the service names a place, and the file is in another one."""
     (tmp_path / "prisma").mkdir()

@@ -79,7 +79,7 @@ RELATIONS = [
     (PG, "BIGINT", "integer", Relation.NARROWER),
     (PG, "FLOAT", "real", Relation.NARROWER),
     (PG, "VARCHAR(80)", "character varying(200)", Relation.LENGTH),
-    (PG, "VARCHAR(80)", "character varying(40)", Relation.NARROWER),
+    (PG, "VARCHAR(80)", "character varying(40)", Relation.LENGTH),
     (PG, "VARCHAR(80)", "text", Relation.WIDER),
     (PG, "TEXT", "character varying(80)", Relation.NARROWER),
     (PG, "VARCHAR(80)", "character(80)", Relation.UNCERTAIN),
