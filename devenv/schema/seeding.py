@@ -23,6 +23,7 @@ _LONGEST_LINE = 1 << 24
 _SHOWN = 3
 
 _CHOSEN = re.compile(r"SET\s+(?:LOCAL\s+|SESSION\s+)?search_path\s*(?:=|TO)\s*(.+)|USE\s+(\S+)\s*$", re.IGNORECASE)
+_INCLUDED = re.compile(r"(?:\\i(?:r|nclude(?:_relative)?)?|\.read|source)\s+(['\"]?)(.{1,250}?)\1\s*$", re.IGNORECASE)
 _NO_TABLES = ("sqlite_", "pg_catalog.", "information_schema.")
 
 _TABLES = {
@@ -42,6 +43,7 @@ class _Effects:
     written: dict[str, None] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     schemas: set[str] = field(default_factory=set)
+    read: set[Path] = field(default_factory=set)
 
 
 def missing_tables(files: Sequence[Path], live: LiveDatabase) -> tuple[str, ...]:
@@ -90,7 +92,13 @@ def describe_missing(files: Sequence[Path], missing: Sequence[str], *, place: st
 
 
 def _read_effects(path: Path, effects: _Effects) -> None:
+    """Add what a file does, and what those do that it includes, as far as they are found beside it."""
+    effects.read.add(path)
     for statement in read_statements(_read_chunks(path)):
+        if included := _INCLUDED.match(statement.text):
+            inner = path.parent / included[2]
+            if inner.is_file() and inner not in effects.read:
+                _read_effects(inner, effects)
         effects.written.update(dict.fromkeys(written_by(statement)))
         effects.made.update(made.table for made in made_by(statement) if not made.column)
         if chosen := _CHOSEN.match(statement.text):

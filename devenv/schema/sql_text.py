@@ -1,6 +1,7 @@
 """What SQL files make and write to, read without an SQL parser: statement by statement, in bounded memory.
 
-Comments, strings, `$$bodies$$` and the data of COPY are stepped over. Must not know databases or migration tools.
+Comments, strings, `$$bodies$$` and the data of COPY are stepped over; a command to psql, sqlite3 or mysql (`.read
+other.sql`) is a statement of one line. Must not know databases or migration tools.
 Invariants: reading takes time in proportion to the text, and of a statement only its beginning is kept. Names come back
 in lower case, with their schema where the text gives one (`app.orders`), without quotes.
 """
@@ -18,7 +19,11 @@ _TABLE = rf"({_NAME}(?:\s*\.\s*{_NAME}){{0,2}})"
 _I = re.IGNORECASE
 _IS = re.IGNORECASE | re.DOTALL
 
-_NEXT = re.compile(r"--|/\*|['\"`;]|\$(?:[^\W\d]\w*)?\$|^[ \t]*[\\#]|^delimiter[ \t]+(?!;\s*$)\S", _I | re.MULTILINE)
+_NEXT = re.compile(
+    r"--|/\*|['\"`;]|\$(?:[^\W\d]\w*)?\$|^[ \t]*[\\#.]"
+    r"|^delimiter[ \t]+(?!;\s*$)\S|^(?:use|source)[ \t]+[^\s;]+[ \t\r]*$",
+    _I | re.MULTILINE,
+)
 # What a long list of values is made of, read in one go.
 _DATA = re.compile(r"(?:[^'\"`;$/\-#\\]++|(?<![eE])'[^']*+'|-(?!-)|/(?!\*)|\"[^\"]*+\"|`[^`]*+`)*+")
 _ESCAPED_DATA = re.compile(r"(?:[^'\"`;$/\-#\\]++|'(?:[^'\\]++|\\.)*+'|-(?!-)|/(?!\*)|`[^`]*+`)*+", re.DOTALL)
@@ -228,10 +233,14 @@ class _Reader:
             case "$":
                 self._keep("''")
                 self._closing = re.compile(re.escape(found[0]))
-            case "\\" if not self._parts:
-                yield Statement(text=chunk[found.end() - 1 : self._end_of_line(chunk, found.end())], line=self._line)
-                self._closing = _LINE_END
-            case "d" if self._parts:
+            case "\\" | "." if not self._parts:  # a command of psql or sqlite3, which ends where its line does
+                text = chunk[found.end() - 1 : self._end_of_line(chunk, found.end())]
+                yield Statement(text=text, line=self._line)
+                has_data = _COPY.match(text)
+                self._closing = _COPY_END if has_data and has_data[2] else _LINE_END
+            case "u" | "s" if not self._parts:  # of mysql
+                yield Statement(text=found[0].strip(), line=self._line)
+            case "." | "d" | "u" | "s" if self._parts:
                 self._keep(found[0])
             case "d":
                 self._closing = _DELIMITER_END

@@ -267,7 +267,7 @@ class _Tables:
                 case "RunSQL":
                     yield from (
                         Made(table=made.table, column=made.column, line=call.lineno)
-                        for made in read_made(_text(call, 0, "sql"))
+                        for made in read_made(_read_sql(_argument(call, 0, "sql")))
                     )
                 case "SeparateDatabaseAndState":
                     inner = _argument(call, 0, "database_operations")
@@ -327,6 +327,14 @@ def _read_field(table: str, name: str, made_of: ast.expr | None, line: int) -> I
     usual = f"{name}_id" if kind in {"ForeignKey", "OneToOneField"} else name
     written = _text(call, -1, "db_column") if call is not None else ""
     yield Made(table=table, column=written or usual, line=line)
+
+
+def _read_sql(node: ast.expr | None) -> str:
+    """Return the statements of RunSQL: a text, or a list of texts and of (text, parameters)."""
+    if isinstance(node, ast.List | ast.Tuple):
+        firsts = [one.elts[0] if isinstance(one, ast.Tuple) and one.elts else one for one in node.elts]
+        return ";\n".join(_read_sql(one) for one in firsts if isinstance(one, ast.Constant))
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:

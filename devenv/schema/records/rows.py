@@ -110,7 +110,7 @@ def read_prisma(table: RecordTable) -> Record:
 def read_golang_migrate(table: RecordTable) -> Record:
     """Read the one row of golang-migrate: the version, and whether the run to it failed half-way."""
     rows = table.rows("version", "dirty")
-    if not rows or int(str(rows[0][0])) < 0:  # -1 is what a failed first step down leaves
+    if not rows or not str(rows[0][0]).isdigit():  # -1 is what a failed first step down leaves
         return Record()
     version, dirty = str(rows[0][0]), bool(rows[0][1])
     if dirty:

@@ -43,6 +43,16 @@ def test_nothing_is_missing_when_another_file_of_the_import_makes_the_table(tmp_
     assert missing(tmp_path, "CREATE TABLE orders (id int);", "INSERT INTO orders VALUES (1);") == ()
 
 
+@pytest.mark.parametrize(
+    "include", ["\\i tables.sql", "\\ir 'tables.sql'", "\\include tables.sql", ".read tables.sql", "source tables.sql"]
+)
+def test_included_files_count_when_they_lie_beside(tmp_path: Path, include: str) -> None:
+    """What they make is made, what they write to is written; a circle ends."""
+    (tmp_path / "tables.sql").write_text("CREATE TABLE orders (id int);\nINSERT INTO items VALUES (1);\n\\i 0.sql\n")
+    text = f"{include}\n\\i gone.sql\nINSERT INTO orders VALUES (1);\n"
+    assert missing(tmp_path, text) == ("items",)
+
+
 def test_nothing_is_asked_when_the_files_write_to_nothing(tmp_path: Path) -> None:
     """A file of settings needs no database."""
     path = tmp_path / "empty.sql"
@@ -66,6 +76,7 @@ def test_catalogue_is_not_missing_when_a_dump_writes_to_it(tmp_path: Path) -> No
 def test_table_exists_when_the_file_chooses_its_schema(tmp_path: Path) -> None:
     """`USE` and `search_path` say where names without a schema lie."""
     assert missing(tmp_path, "USE `main`; INSERT INTO users VALUES (1);") == ()
+    assert missing(tmp_path, "USE main\nINSERT INTO users VALUES (1);") == ()
     assert missing(tmp_path, "SET search_path TO app, 'main'; INSERT INTO users VALUES (1);") == ()
 
 

@@ -108,9 +108,10 @@ def test_nothing_is_written_when_a_text_only_quotes_sql(text: str) -> None:
     assert tables_written(f"{text}\nINSERT INTO real VALUES (1);") == {"real"}
 
 
-def test_data_is_stepped_over_when_copy_reads_from_the_file() -> None:
+@pytest.mark.parametrize("copy", ["COPY public.a (x, y) FROM stdin;", "\\copy public.a (x, y) from stdin"])
+def test_data_is_stepped_over_when_copy_reads_from_the_file(copy: str) -> None:
     """Rows of a dump hold quotes and SQL; reading goes on behind the line with the end mark."""
-    text = f"COPY public.a (x, y) FROM stdin;\n1\tit's\n2\t{GHOST}\n\\.\n\nINSERT INTO b VALUES (1);"
+    text = f"{copy}\n1\tit's\n2\t{GHOST}\n{GHOST}\n\\.\n\nINSERT INTO b VALUES (1);"
     assert tables_written(text) == {"public.a", "b"}
 
 
@@ -124,6 +125,22 @@ def test_following_statements_count_when_an_event_trigger_calls_begin() -> None:
     """PostgreSQL's event triggers have no body of their own."""
     text = "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION begin();\nCREATE TABLE after (id int);"
     assert tables_created(text) == {"after"}
+
+
+@pytest.mark.parametrize(
+    "command", ["\\set ON_ERROR_STOP on", ".echo on", ".mode csv", "USE shop", "use shop\r", "source other.sql"]
+)
+def test_following_statement_counts_when_a_command_of_a_client_has_no_semicolon(command: str) -> None:
+    """Commands to psql, sqlite3 and mysql end where their lines do."""
+    statements = list(read_statements((f"{command}\nCREATE TABLE a (id int);\n",)))
+    assert [made for statement in statements for made in made_by(statement)] == [Made(table="a", line=2)]
+    assert statements[0].text.strip() == command.strip()
+
+
+def test_statement_goes_on_when_a_line_of_it_looks_like_a_command() -> None:
+    """A name may begin on the next line, and columns are called `use` and `source`."""
+    text = "INSERT INTO app\n.orders\nSELECT a\nsource x\nFROM b;\nDELETE FROM c;"
+    assert tables_written(text) == {"app.orders", "c"}
 
 
 def test_line_is_that_of_the_statement_when_blank_lines_and_comments_precede() -> None:

@@ -336,12 +336,13 @@ def test_sql_counts_when_a_migration_runs_it(tmp_path: Path) -> None:
     found = made(
         tmp_path,
         "migrations.RunSQL('CREATE TABLE plain (id int)', 'DROP TABLE plain')",
+        "migrations.RunSQL(['CREATE TABLE one (id int)', ('CREATE TABLE two (id int)', None)])",
         """migrations.SeparateDatabaseAndState(
             database_operations=[migrations.RunSQL(sql='ALTER TABLE plain ADD COLUMN x int')],
             state_operations=[migrations.CreateModel(name='Ghost', fields=[])],
         )""",
     )
-    assert (found.creates, found.adds) == ({"plain"}, {("plain", "x")})
+    assert (found.creates, found.adds) == ({"plain", "one", "two"}, {("plain", "x")})
 
 
 def test_nothing_is_made_when_operations_are_computed(tmp_path: Path) -> None:
@@ -351,7 +352,7 @@ def test_nothing_is_made_when_operations_are_computed(tmp_path: Path) -> None:
         "*MORE",
         "make(1)",
         "migrations.RunPython(fill)",
-        "migrations.RunSQL([('x', None)])",
+        "migrations.RunSQL([STATEMENT, (STATEMENT, None), (), 1])",
         "migrations.SeparateDatabaseAndState(database_operations=MORE)",
         "migrations.AlterModelTable(name='user', table=None)",
     )

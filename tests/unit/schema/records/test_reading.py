@@ -421,6 +421,7 @@ def golang(root: Path, *rows: tuple[object, ...]) -> RecordState:
         (((3, 0),), [], ()),
         (((9, 0),), [], ("9",)),
         (((-1, 0),), ["1", "2", "3"], ()),
+        (((None, 0),), ["1", "2", "3"], ()),
     ],
 )
 def test_golang_migrate_has_run_everything_up_to_its_version(
