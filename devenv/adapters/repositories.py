@@ -22,9 +22,9 @@ def find_branch(text: str, folder: Path) -> str:
 
 
 def read_commit(folder: Path) -> tuple[str, bool]:
-    """Return the commit that is checked out ('' for none) and whether tracked files were changed since."""
+    """Return the commit that is checked out ('' for none) and whether anything differs from it, new files too."""
     commit = _ask(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    return commit, bool(commit and _ask(folder, "status", "--porcelain", "--untracked-files=no"))
+    return commit, bool(commit and _ask(folder, "status", "--porcelain"))
 
 
 def _ask(folder: Path, *arguments: str) -> str:

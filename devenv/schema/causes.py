@@ -138,15 +138,17 @@ def _explain_unknown(evidence: Evidence, state: RecordState) -> Iterable[Finding
     if not state.unknown:
         return
     count = len(state.unknown)
+    branch = next((state.branches[one] for one in state.unknown if one in state.branches), "")
+    why = f"found on {branch}" if branch else "it is newer than the code, or another project's"
     yield Finding(
         id=f"migrations-unknown:{state.tool}",
         severity=Severity.ERROR,
         topic=Topic.MIGRATIONS,
         text=(
             f"{evidence.place} has {count} {state.title} {_plural('migration', count)} that this checkout does not "
-            f"have ({_list(state.unknown)}): it is newer than the code, or another project's"
+            f"have ({_list(state.unknown)}): {why}"
         ),
-        fix="git pull",
+        fix=f"git merge {branch.removeprefix('branch ')}" if branch else "git pull",
         details=(*state.unknown, "or restore an older state: devenv snapshot list"),
     )
 

@@ -4,14 +4,14 @@ Must not ask nor print: whoever calls says what may be done, and is told what is
 before its dump has been read whole and a safety snapshot of the present state is kept.
 """
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from devenv import __version__
+from devenv.adapters.repositories import read_commit
 from devenv.adapters.snapshots import mysql, postgres, sqlite
 from devenv.adapters.snapshots.access import Access, Kind
 from devenv.adapters.snapshots.store import DUMP, SnapshotStore, hash_file
@@ -30,7 +30,6 @@ FindUrl = Callable[[Subject], str]
 RunGate = Callable[[Subject], Verdict]
 Say = Callable[[str], None]
 
-_GIT_S = 5.0
 _KINDS: dict[str, Kind] = {"postgresql": postgres, "mysql": mysql, "sqlite": sqlite}
 
 
@@ -79,7 +78,7 @@ def take_snapshot(
             rows = kind.count_rows(access)
             roles = kind.dump(access, staged / DUMP)
             taken_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            commit, has_changes = _read_commit(subject.repository)
+            commit, has_changes = read_commit(Path(subject.repository))
             snapshot = Snapshot(
                 name=name or suggest_name(subject.service, taken_at, taken),
                 service=subject.service,
@@ -195,23 +194,3 @@ def _check_name(name: str, taken: list[str]) -> None:
     if name in taken:
         why = "there is one of that name"
         raise UsageError(f"cannot name the snapshot {name}", why=why, fix=f"devenv snapshot rm {name}")
-
-
-def _read_commit(repository: str) -> tuple[str, bool]:
-    """Return the commit of the checkout and whether it has changes; ('', False) outside git."""
-    commit = _ask_git(repository, "rev-parse", "HEAD").strip()
-    return commit, bool(commit and _ask_git(repository, "status", "--porcelain"))
-
-
-def _ask_git(repository: str, *arguments: str) -> str:
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    try:
-        asked = subprocess.run(
-            [git, "--no-optional-locks", "-C", repository, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", timeout=_GIT_S, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return asked.stdout if asked.returncode == 0 else ""

@@ -83,6 +83,13 @@ def test_backup_newer_than_the_code_is_told_as_such() -> None:
     assert finding.fix == "git pull"
 
 
+def test_backup_newer_than_the_code_names_the_branch_that_has_it() -> None:
+    """Another branch made the migration: merging it is the way on."""
+    (finding,) = causes(states=(alembic(unknown=("0003",), branches={"0003": "branch feature/tenants"}),))
+    assert finding.text.endswith("does not have (0003): found on branch feature/tenants")
+    assert finding.fix == "git merge feature/tenants"
+
+
 def test_partial_restore_names_the_migration_whose_table_is_gone() -> None:
     """All is recorded as applied, and only the comparison sees it."""
     (finding,) = causes(*missing(table="orders"), states=(alembic(applied=("0002",)),))
