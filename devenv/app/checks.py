@@ -81,6 +81,9 @@ class Checks:
         elif drift is not None:
             drift.details = (*drift.details, error.why, *error.details)
             return drift
+        if drift is None and self.verdict is not None:
+            unread = self.verdict.of(Severity.UNKNOWN)
+            error.details = (*error.details, *(f"its database was not checked: {finding.text}" for finding in unread))
         grave = [finding for finding in await self._find_locks() if finding.severity is Severity.ERROR]
         if grave:
             error.why = f"{error.why}; {grave[0].text}"
@@ -110,8 +113,9 @@ class Checks:
         if not behind:
             return  # what else is wrong, such as another program's database, no migration may touch
         self.board.note(f"{self.service.name}: {behind[0].text}; migrating (auto_migrate)", service=self.service.name)
+        name = self.service.name
         self.verdict = await self.inspector.migrate(
-            self.make_subject(), lambda line: self.board.report(self.service.name, line)
+            self.make_subject(), lambda line: self.board.report(name, line.removeprefix(f"{name}: "))
         )
         self.board.report(self.service.name, "migrated", done=True)
         if self._blocks(self.verdict):

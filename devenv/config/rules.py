@@ -65,6 +65,10 @@ class RulesReader:
         given = self.given.cache
         if given is None:
             return None
+        if given.flush_on_migrate and {"", "*"} & set(given.prefixes):
+            place = self.file.document.place((*self.at, "cache", "prefixes"))
+            text = "flush_on_migrate with the pattern * would drop every key; name the prefixes that hold cached rows"
+            self.problems.add(self.file.document.file, place, text)
         return CacheRules(
             url=given.url or "",
             prefixes=given.prefixes,

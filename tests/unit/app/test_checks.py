@@ -134,6 +134,16 @@ async def test_early_death_is_blamed_on_the_database_when_that_is_the_cause() ->
         assert any("exited with status 1" in str(line) for line in ended.failures[0]["details"])  # type: ignore[attr-defined]
 
 
+async def test_early_death_tells_that_the_gate_could_not_be_read() -> None:
+    """The models that could not be read may be why the service died."""
+    rig = Rig(stack(service("api", run=ends_with(1), schema=RULES)))
+    rig.inspector.verdicts["api"] = [(finding("models-not-importable", Severity.UNKNOWN),)]
+    async with rig.serve():
+        ended = await rig.up()
+        assert ended.status == 5
+        assert "its database was not checked: about models-not-importable" in ended.failures[0]["details"]  # type: ignore[operator]
+
+
 async def test_early_death_names_the_packages_that_are_missing() -> None:
     """A lock file that disagrees explains why a dev server did not start, and how to install."""
     lacking = finding("lock-missing", topic=Topic.DEPENDENCIES, fix="npm ci")

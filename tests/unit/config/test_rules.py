@@ -120,6 +120,10 @@ services:
             'prefixes must be a mapping of key patterns to times such as {"booking:*": 1h}, not a list',
         ),
         ("cache: {prefixes: {a: soon}}", '"soon" is not a duration; write 30s, 1m30s or 500ms'),
+        (
+            "cache: {prefixes: {'*': any}, flush_on_migrate: true}",
+            "flush_on_migrate with the pattern * would drop every key; name the prefixes that hold cached rows",
+        ),
         ("env: {requird: [A]}", 'the key "requird" is unknown [did you mean "required"?]'),
         ("env: {example: no.env}", "the file no.env does not exist"),
     ],
