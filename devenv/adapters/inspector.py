@@ -29,7 +29,8 @@ CHECK_S = 90.0
 """Longer than the deadlines inside: models may take a minute to import."""
 
 MIGRATE_S = 3600.0
-_END_S = 5.0
+END_S = 15.0
+"""A migration ends its command and its dump within this time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +113,15 @@ async def _end(process: Process) -> None:
     """Let it end by itself, which takes down what it started; then be hard."""
     if process.stdin is not None:
         await process.stdin.aclose()
-    with anyio.move_on_after(_END_S):
+    with anyio.move_on_after(END_S + _MORE_S):
         await process.wait()
     if process.returncode is None:
         process.send_signal(signal.SIGKILL)
         await process.wait()
     await process.aclose()
+
+
+_MORE_S = 1.0
 
 
 def _encode_failure(service: str, why: str) -> dict[str, object]:

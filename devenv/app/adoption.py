@@ -17,6 +17,7 @@ from devenv.domain.events import ServiceView
 from devenv.domain.holders import ProcessId
 from devenv.domain.lifecycle import LIVE, State
 from devenv.domain.model import ComposeProject, ContainerRun, ExternalRun, Port, ProcessRun, Service, Stack, TaskRun
+from devenv.domain.port_numbers import with_numbers
 from devenv.domain.references import resolve
 
 _UP = frozenset({"running", "restarting", "paused"})
@@ -60,7 +61,7 @@ async def _read(crew: Crew, reading: Reading, record: Record) -> Stack:
     except DevenvError as error:
         crew.board.note(f"watching what runs without its configuration: {error.what}", level="warning")
         return Stack(name=record.stack, root=record.root, files=(record.file,), services={}, compose=record.compose)
-    numbered = {name: _with_ports(service, record.ports.get(name, ())) for name, service in stack.services.items()}
+    numbered = {name: with_numbers(service, record.ports.get(name, ())) for name, service in stack.services.items()}
     complete = {name: service for name, service in numbered.items() if all(port.number for port in service.ports)}
     services = {}
     for name, service in complete.items():
@@ -145,10 +146,3 @@ def _stand_in(recorded: Recorded) -> Service:
             run = ProcessRun(argv=(), working_dir=".")
     ports = tuple(Port(number=number) for number in view.ports)
     return Service(name=view.name, run=run, ports=ports, stop=recorded.stop)
-
-
-def _with_ports(service: Service, numbers: tuple[int, ...]) -> Service:
-    if len(numbers) != len(service.ports):
-        return service
-    ports = tuple(replace(port, number=number) for port, number in zip(service.ports, numbers, strict=True))
-    return replace(service, ports=ports)

@@ -102,7 +102,7 @@ def _plan(session: Session, options: CheckOptions, *, only_schema: bool = False)
 
 def _aim(examined: Examined, database: str | None) -> Examined:
     """Return it with another database, where it has one to be checked."""
-    if database is None or examined.service.schema is None:
+    if database is None or (examined.service.schema is None and not examined.service.imports):
         return examined
     rules: SchemaRules = replace(examined.subject.rules, database=database)
     return replace(examined, subject=replace(examined.subject, rules=rules))

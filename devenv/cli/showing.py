@@ -50,5 +50,9 @@ def _row(service: dict[str, Any]) -> tuple[str, ...]:
         service["url"],
         who,
         str(service["restarts"]),
-        service["detail"],
+        service["detail"] or _UNCHECKED.get(service.get("schema", ""), ""),
     )
+
+
+_UNCHECKED = {"unknown": "database not checked: devenv check", "drift": "database differs: devenv check"}
+"""What a service that is ready may still hide; `schema` of the daemon of an older devenv is not there."""

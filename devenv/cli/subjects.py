@@ -14,6 +14,7 @@ from devenv.cli.loading import load_session
 from devenv.cli.session import Session
 from devenv.domain.errors import NotReady, UsageError
 from devenv.domain.model import ExternalRun, Service, Stack
+from devenv.domain.port_numbers import with_numbers
 from devenv.domain.references import resolve
 from devenv.domain.subject import Subject, make_subject
 from devenv.domain.surroundings import surround
@@ -97,14 +98,7 @@ def _choose(stack: Stack, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _with_known_ports(stack: Stack, record: Record | None) -> dict[str, Service]:
     given = record.ports if record else {}
-    return {name: _with_ports(service, given.get(name, ())) for name, service in stack.services.items()}
-
-
-def _with_ports(service: Service, numbers: tuple[int, ...]) -> Service:
-    if len(numbers) != len(service.ports):
-        return service
-    ports = tuple(replace(port, number=number) for port, number in zip(service.ports, numbers, strict=True))
-    return replace(service, ports=ports)
+    return {name: with_numbers(service, given.get(name, ())) for name, service in stack.services.items()}
 
 
 def _find_containers(record: Record | None) -> dict[str, str]:

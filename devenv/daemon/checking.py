@@ -5,8 +5,8 @@ check that takes too long is a finding, not a wait.
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,11 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from devenv.adapters.state.claims import write_private
+from devenv.adapters.state.paths import create_private
 from devenv.daemon.inspection import find_missing_tables, inspect, place_server
 from devenv.domain.environment_rules import check_environment
+from devenv.domain.errors import HostError
 from devenv.domain.findings import Finding, Severity, Topic, Verdict, sort_findings
 from devenv.domain.model import CacheRules, ContainerRun, EnvironmentRules, ExternalRun, Service
 from devenv.domain.references import service_url
@@ -152,7 +155,9 @@ def _check_cache(checkup: Checkup, state_dir: Path) -> Looked:
     if not isinstance(counts, KeyCounts):
         return (), findings
     if not checkup.is_remote:
-        _write_json(remembered, encode_counts(counts))
+        with suppress(HostError):  # without it the next audit cannot judge growth, and judges the rest
+            create_private(state_dir)
+            write_private(remembered, json.dumps(encode_counts(counts)))
     return ("the keys of its cache",), findings
 
 
@@ -166,10 +171,3 @@ def _read_json(path: Path) -> dict[str, object] | None:
     except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None
-
-
-def _write_json(path: Path, document: dict[str, object]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(document))
-    beside.replace(path)

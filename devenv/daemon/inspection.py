@@ -5,11 +5,13 @@ remembered models and snapshots, both below the stack's own state folder.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.from_thread
 
 from devenv.domain.database import parse_url
 from devenv.domain.errors import DevenvError
@@ -32,10 +34,16 @@ def make_tools(state_dir: Path) -> Tools:
 
     return Tools(
         open_database=open_database,
-        read_models=partial(read_models, cache_dir=state_dir / "models"),
+        read_models=partial(read_models, cache_dir=state_dir / "models", check=_raise_if_cancelled),
         began_at=read_began_at,
         find_branch=find_branch,
     )
+
+
+def _raise_if_cancelled() -> None:
+    """Raise in a thread whose task was cancelled: a hung import must not be waited for."""
+    with suppress(RuntimeError):  # no thread of a task: in the main thread Ctrl-C raises by itself
+        anyio.from_thread.check_cancelled()
 
 
 async def inspect(subject: Subject, state_dir: Path) -> tuple[Verdict, tuple[Difference, ...]]:

@@ -8,12 +8,17 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+from devenv.adapters.inspector import END_S
 from devenv.daemon.inspection import find_missing_tables, inspect_now, migrate_now, place_server
 from devenv.domain.findings import Verdict, encode_verdict
 from devenv.domain.subject import decode_subject
+
+_LOOK_END_S = 2.0
+"""A check has nothing to clean up but its probe, which ends with us."""
 
 
 def main() -> None:
@@ -22,7 +27,7 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # nothing that is printed on the way can be mistaken for the answer
     # the one thread of its own: the work below blocks in drivers, and only a thread can hear that nobody waits any more
-    threading.Thread(target=_end_with_asker, daemon=True).start()
+    threading.Thread(target=_end_with_asker, args=(request["verb"],), daemon=True).start()
     status = 0
     try:
         verdict = answer(request)
@@ -57,11 +62,13 @@ def _write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def _end_with_asker() -> None:
-    """Wait for the end of standard input, then end like Ctrl-C would: clean-ups run."""
+def _end_with_asker(verb: str) -> None:
+    """Wait for the end of standard input, then end like Ctrl-C would: clean-ups run, for so long and no longer."""
     while os.read(0, 4096):  # not through `sys.stdin`, whose lock a dying interpreter wants
         pass
     os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(END_S if verb == "migrate" else _LOOK_END_S)
+    os._exit(130)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Pure. Invariant: every answer names the service, the values seen and one command
 """
 
 import re
+import shlex
 
 from devenv.domain.errors import DevenvError, PortHeld, StartFailed
 from devenv.domain.model import ContainerRun, ProcessRun, Service, TaskRun
@@ -48,11 +49,16 @@ def describe_end(exit_code: int | None) -> str:
     return f"exited with status {exit_code}"
 
 
+def as_written(argv: tuple[str, ...]) -> str:
+    """Return a command as its user wrote it: text for the shell bare, a list as one would type it."""
+    return argv[2] if argv[:2] == ("/bin/sh", "-c") else shlex.join(argv)
+
+
 def shown_command(service: Service) -> str:
     """Return what runs, as the user wrote it."""
     match service.run:
         case ProcessRun(argv=argv) | TaskRun(argv=argv):
-            return argv[2] if argv[:2] == ("/bin/sh", "-c") else " ".join(argv)
+            return as_written(argv)
         case ContainerRun(image=image):
             return f"container {image}"
         case external:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from devenv.domain.errors import PortHeld
 from devenv.domain.holders import Holder
-from devenv.domain.model import Port
+from devenv.domain.model import Port, Service
 
 AUTO_START, AUTO_END = 20_000, 32_000
 EPHEMERAL_START = 32_768
@@ -42,6 +42,14 @@ def read_address(text: str) -> Address | None:
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
     return None if found == IPv4Address(0) else found
+
+
+def with_numbers(service: Service, numbers: tuple[int, ...]) -> Service:
+    """Return `service` with the numbers that its ports were given; unchanged where they are not as many."""
+    if len(numbers) != len(service.ports):
+        return service
+    ports = tuple(replace(port, number=number) for port, number in zip(service.ports, numbers, strict=True))
+    return replace(service, ports=ports)
 
 
 def assign_ports(

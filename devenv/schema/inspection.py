@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from devenv.domain.database import dialect_of, parse_url
+from devenv.domain.diagnosis import as_written
 from devenv.domain.findings import Finding, Severity, Topic, Verdict, sort_findings
 from devenv.domain.holders import ProcessId
 from devenv.domain.subject import Subject
@@ -222,7 +223,7 @@ def _judge(state: _Look) -> None:
         live=state.schema,
         differences=tuple(state.differences),
         states=tuple(state.states),
-        command=_show_command(state.subject.rules.migrate),
+        command=as_written(state.subject.rules.migrate),
         show=lambda path: show_path(path, state.subject.repository),
     )
     state.findings += explain(evidence)
@@ -290,10 +291,3 @@ def _leave_out(state: _Look, differences: Sequence[Difference]) -> list[Differen
             )
         )
     return list(rest)
-
-
-def _show_command(argv: tuple[str, ...]) -> str:
-    """Return a command as it was written."""
-    if argv[:2] == ("/bin/sh", "-c"):
-        return argv[2]
-    return " ".join(argv)

@@ -10,6 +10,7 @@ file descriptor 1, whatever the user's code prints, raises or exits with; nothin
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import faulthandler
 import gc
@@ -54,6 +55,8 @@ def run(request_text: str, read: Callable[[dict[str, Any], Places], dict[str, An
     request = json.loads(request_text)
     request["folder"] = request["folder"] or os.getcwd()
     sys.path[:] = [path for path in sys.path if path]
+    if len(sys.argv) > 1:
+        _end_with_reader(int(sys.argv.pop(1)))
     if request["supervise"]:
         _supervise(request["deadline_s"])
     channel = os.dup(1)
@@ -79,6 +82,17 @@ def _write(channel: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(channel, view) :]
+
+
+def _end_with_reader(lifeline: int) -> None:
+    """End this process and its children once the other end of `lifeline` is closed: whoever asked is gone."""
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            os.read(lifeline, 1)
+        os.killpg(0, signal.SIGKILL)  # the group is our own: the reader made it for us
+
+    _thread.start_new_thread(wait, ())  # not of `threading`, which the user's code may have replaced
 
 
 def _supervise(deadline_s: float) -> None:

@@ -18,7 +18,7 @@ from devenv.adapters.models.container_paths import place_inside
 from devenv.adapters.models.decoding import decode_answer, read_document
 from devenv.adapters.models.failures import Attempt, describe_end, describe_failure
 from devenv.adapters.models.interpreter import find_interpreter, find_program
-from devenv.adapters.models.running import Ran, run_here, run_inside
+from devenv.adapters.models.running import Check, Ran, run_here, run_inside
 from devenv.domain.database import is_database_url
 from devenv.schema.ports import CannotLook, ModelAnswer, ModelQuestion
 
@@ -34,21 +34,24 @@ run({request!r}, read)
 """
 
 
-def read_models(question: ModelQuestion, *, cache_dir: Path | None, deadline_s: float = 60.0) -> ModelAnswer:
+def read_models(
+    question: ModelQuestion, *, cache_dir: Path | None, deadline_s: float = 60.0, check: Check = lambda: None
+) -> ModelAnswer:
     """Return the models that `question` asks for, at most a second after the deadline. Raises CannotLook.
 
-    In a container nothing is cached: its files cannot be looked at from here.
+    `check` is called all the while, and ends the probe by raising. In a container nothing is cached: its files cannot
+    be looked at from here.
     """
     began = time.monotonic()
     if question.place.container:
-        document = _ask_container(place_inside(question), deadline_s)
+        document = _ask_container(place_inside(question), deadline_s, check)
         answer = _decode(document)
     else:
-        answer = _read_here(question, cache_dir, deadline_s)
+        answer = _read_here(question, cache_dir, deadline_s, check)
     return replace(answer, took_s=time.monotonic() - began)
 
 
-def _read_here(question: ModelQuestion, cache_dir: Path | None, deadline_s: float) -> ModelAnswer:
+def _read_here(question: ModelQuestion, cache_dir: Path | None, deadline_s: float, check: Check) -> ModelAnswer:
     place = question.place
     if not Path(place.folder).is_dir():
         raise CannotLook(
@@ -63,7 +66,12 @@ def _read_here(question: ModelQuestion, cache_dir: Path | None, deadline_s: floa
     script = _start_script(question, deadline_s)
     try:
         ran = run_here(
-            interpreter.path, script, folder=place.folder, environment=place.environment, deadline_s=deadline_s
+            interpreter.path,
+            script,
+            folder=place.folder,
+            environment=place.environment,
+            deadline_s=deadline_s,
+            check=check,
         )
     except OSError as error:
         raise CannotLook(
@@ -78,13 +86,13 @@ def _read_here(question: ModelQuestion, cache_dir: Path | None, deadline_s: floa
     return answer
 
 
-def _ask_container(question: ModelQuestion, deadline_s: float) -> dict[str, Any]:
+def _ask_container(question: ModelQuestion, deadline_s: float, check: Check) -> dict[str, Any]:
     place = question.place
     script = _start_script(question, deadline_s)
     attempt = Attempt(question=question, python="python3", found_by="the container's PATH", deadline_s=deadline_s)
     program = find_program(place.argv)
     try:
-        ran = run_inside(place.container, program, script, folder=place.folder, deadline_s=deadline_s)
+        ran = run_inside(place.container, program, script, folder=place.folder, deadline_s=deadline_s, check=check)
     except OSError as error:
         raise CannotLook(
             f"the docker command cannot be started: {error.strerror}", code="no-docker", fix="docker version"

@@ -1,7 +1,8 @@
 """Runs a probe to its end: here in the service's interpreter, or in the container that its code lives in.
 
-Must not know models. Invariant: when it returns, within the deadline and a second, the probe and its process group
-are gone; what the user's code prints is read while it runs, and only its end is kept.
+Must not know models. Invariants: when it returns, within the deadline and a second, the probe and its process group are
+gone, and they go as well when we are killed, because the probe holds a pipe whose other end is ours alone; what the
+user's code prints is read while it runs, and only its end is kept.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from devenv.adapters.processes.identity import read_stat
@@ -55,12 +56,26 @@ class Ran:
     is_late: bool
 
 
-def run_here(python: str, script: str, *, folder: str, environment: Mapping[str, str], deadline_s: float) -> Ran:
+Check = Callable[[], None]
+"""Raises where nobody waits for the answer any more."""
+
+
+def run_here(
+    python: str, script: str, *, folder: str, environment: Mapping[str, str], deadline_s: float, check: Check
+) -> Ran:
     """Run the script from its standard input. Raises OSError where the interpreter cannot be started."""
-    return _run((python, "-B", "-"), script, folder=folder, environment=environment, deadline_s=deadline_s)
+    lifeline, ours = os.pipe()
+    try:
+        argv = (python, "-B", "-", str(lifeline))
+        return _run(
+            argv, script, folder=folder, environment=environment, deadline_s=deadline_s, check=check, inherited=lifeline
+        )
+    finally:
+        os.close(lifeline)
+        os.close(ours)
 
 
-def run_inside(container: str, program: str, script: str, *, folder: str, deadline_s: float) -> Ran:
+def run_inside(container: str, program: str, script: str, *, folder: str, deadline_s: float, check: Check) -> Ran:
     """Run the script in a container, in its own environment, on the Python that `program` is started by.
 
     The probe ends itself there, within `deadline_s`; the docker command is given a second more.
@@ -68,13 +83,20 @@ def run_inside(container: str, program: str, script: str, *, folder: str, deadli
     where = ("-w", folder) if folder else ()
     argv = ("docker", "exec", "-i", *where, container, "/bin/sh", "-c", _FIND_PYTHON, "sh", program or "python3")
     began = time.monotonic()
-    ran = _run(argv, script, folder=None, environment=os.environ, deadline_s=deadline_s + _INSIDE_S)
+    ran = _run(argv, script, folder=None, environment=os.environ, deadline_s=deadline_s + _INSIDE_S, check=check)
     is_late = ran.is_late or (not ran.answer and time.monotonic() - began >= deadline_s)
     return replace(ran, is_late=is_late)
 
 
 def _run(
-    argv: Sequence[str], script: str, *, folder: str | None, environment: Mapping[str, str], deadline_s: float
+    argv: Sequence[str],
+    script: str,
+    *,
+    folder: str | None,
+    environment: Mapping[str, str],
+    deadline_s: float,
+    check: Check,
+    inherited: int | None = None,
 ) -> Ran:
     deadline = time.monotonic() + deadline_s
     with tempfile.TemporaryFile() as text:  # a pipe would need a writer beside the reader
@@ -88,10 +110,11 @@ def _run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=() if inherited is None else (inherited,),
         )
     with child:
         try:
-            answer, stderr, is_late = _follow(child, deadline)
+            answer, stderr, is_late = _follow(child, deadline, check)
         finally:
             _end(child)
     return Ran(
@@ -102,7 +125,7 @@ def _run(
     )
 
 
-def _follow(child: "subprocess.Popen[bytes]", deadline: float) -> tuple[bytes, bytes, bool]:
+def _follow(child: "subprocess.Popen[bytes]", deadline: float, check: Check) -> tuple[bytes, bytes, bool]:
     """Read until the answer is whole, or nobody is left to give one."""
     assert child.stdout is not None
     assert child.stderr is not None
@@ -114,6 +137,7 @@ def _follow(child: "subprocess.Popen[bytes]", deadline: float) -> tuple[bytes, b
             os.set_blocking(descriptor, False)
             selector.register(descriptor, selectors.EVENT_READ)
         while not answer.endswith(b"}\n") and len(answer) < _LARGEST_ANSWER and not is_late:
+            check()
             has_ended = _has_ended(child)  # asked before the read: what it wrote is there by now
             ready = {key.fd for key, _ in selector.select(0 if has_ended else _LOOK_S)}
             for descriptor in ready:

@@ -18,6 +18,7 @@ from typing import IO, cast
 from devenv.adapters.snapshots.store import SnapshotStore
 from devenv.adapters.snapshots.taking import Looks, RunGate, Say, find_database, opened, take_snapshot, translating
 from devenv.adapters.snapshots.tools import Program, ask_program, find_docker
+from devenv.domain.diagnosis import as_written
 from devenv.domain.errors import DatabaseFailed, HostError, UsageError
 from devenv.domain.findings import Verdict, blocks, encode_verdict
 from devenv.domain.snapshots import Snapshot, Why, format_size
@@ -78,13 +79,13 @@ def migrate(
     harm = find_harm(command)
     if harm and not allow_destructive:
         raise UsageError(
-            f"cannot run `{show_command(command)}` for {subject.service}",
+            f"cannot run `{as_written(command)}` for {subject.service}",
             why=harm,
             fix=f"devenv migrate {subject.service} --allow-destructive",
         )
     with store.changing(subject.service), translating(f"cannot migrate {subject.service}", subject):
         snapshot = _take(subject, store, looks, say) if with_snapshot else None
-        say(f"{subject.service}: running `{show_command(command)}`")
+        say(f"{subject.service}: running `{as_written(command)}`")
         status, tail = run_command(subject, command, say)
         verdict = run_gate(subject) if run_gate and status == 0 else None
     return MigrateOutcome(
@@ -123,11 +124,6 @@ def find_harm(command: tuple[str, ...]) -> str:
     return next((harm for pattern, harm in _DESTRUCTIVE if re.search(pattern, words)), "")
 
 
-def show_command(command: tuple[str, ...]) -> str:
-    """Return a command as its user wrote it."""
-    return command[2] if command[:2] == ("/bin/sh", "-c") else shlex.join(command)
-
-
 def run_command(subject: Subject, command: tuple[str, ...], say: Say) -> tuple[int, tuple[str, ...]]:
     """Run `command` in the service's folder and environment; return its status and the end of its output.
 
@@ -142,7 +138,7 @@ def run_command(subject: Subject, command: tuple[str, ...], say: Say) -> tuple[i
         )  # fmt: skip
     except OSError as error:
         why = f"{error.strerror} ({folder or argv[0]})"
-        raise HostError(f"cannot run `{show_command(command)}`", why=why, fix=f"command -v {argv[0]}") from error
+        raise HostError(f"cannot run `{as_written(command)}`", why=why, fix=f"command -v {argv[0]}") from error
     output = cast("IO[bytes]", process.stdout)
     inner_pid = output.readline().decode(errors="replace").strip() if subject.code.container else ""
     try:
@@ -177,7 +173,7 @@ def describe_failure(outcome: MigrateOutcome) -> DatabaseFailed:
     back = f"devenv migrate --rollback {outcome.service}" if outcome.snapshot else ""
     return DatabaseFailed(
         f"cannot migrate {outcome.service}",
-        why=f"`{show_command(outcome.command)}` ended with status {outcome.status}",
+        why=f"`{as_written(outcome.command)}` ended with status {outcome.status}",
         fix=f"mend it and repeat; to go back: {back}" if back else "mend it and repeat: devenv migrate",
         details=outcome.tail,
     )

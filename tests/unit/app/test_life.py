@@ -182,7 +182,7 @@ async def test_task_that_fails_names_its_command_and_status() -> None:
     async with rig.serve():
         ended = await rig.up()
         assert ended.failures[0]["what"] == "cannot complete migrate"
-        assert "`sh -c exit 4` exited with status 4" in str(ended.failures[0]["why"])
+        assert "`sh -c 'exit 4'` exited with status 4" in str(ended.failures[0]["why"])
         assert rig.spawned == ["migrate"]
 
 
