@@ -28,9 +28,9 @@ FLUSH_S = 30.0
 def make_tools(state_dir: Path) -> Tools:
     """Return what looks at databases and models; remembered models lie in `state_dir`."""
     from devenv.adapters.databases.opening import open_database  # noqa: PLC0415 - loads no driver before it is needed
+    from devenv.adapters.git.history import find_branch  # noqa: PLC0415
     from devenv.adapters.models.reader import read_models  # noqa: PLC0415
     from devenv.adapters.processes.identity import read_began_at  # noqa: PLC0415
-    from devenv.adapters.repositories import find_branch  # noqa: PLC0415
 
     return Tools(
         open_database=open_database,

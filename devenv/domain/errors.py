@@ -116,6 +116,13 @@ class SchemaDrift(DevenvError):
     exit_status = 6
 
 
+class SyncIncomplete(DevenvError):
+    """Something of a git sync was not done: a branch behind, a push refused, a file of a mirror edited."""
+
+    code = "sync-incomplete"
+    exit_status = 7
+
+
 class DaemonUnreachable(DevenvError):
     """The stack's daemon could not be started or does not answer."""
 
@@ -142,6 +149,7 @@ BY_CODE: dict[str, type[DevenvError]] = {
         StopFailed,
         DatabaseFailed,
         SchemaDrift,
+        SyncIncomplete,
         DaemonUnreachable,
         Interrupted,
     )

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from devenv.domain.cleaning import CleanRules
+from devenv.domain.git_rules import GitRules
 from devenv.domain.probe import Probe
 
 
@@ -278,6 +280,8 @@ class Stack:
     """What is asked of `variables`, beside what single services ask of theirs."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Everything that `${VAR}` may mean: the user's environment over the env files."""
+    git: GitRules | None = None
+    clean: CleanRules | None = None
     notes: tuple[str, ...] = ()
     """What was left out or decided while reading, one sentence each; always shown."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.adapters.repositories import find_branch
+from devenv.adapters.git.history import find_branch
 
 
 def git(folder: Path, *words: str) -> None:

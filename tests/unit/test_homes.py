@@ -19,6 +19,7 @@ HOMES = {
         "adapters",
         "probes",
         "schema/inspection.py",
+        "sync",
         "daemon",
         "cli/logs/following.py",
         "cli/port_holders.py",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from devenv import __version__
-from devenv.adapters.repositories import read_commit
+from devenv.adapters.git.history import read_commit
 from devenv.adapters.snapshots import mysql, postgres, sqlite
 from devenv.adapters.snapshots.access import Access, Kind
 from devenv.adapters.snapshots.store import DUMP, SnapshotStore, hash_file
