@@ -12,7 +12,7 @@ from devenv.domain.model import ContainerRun, Stack
 
 def show_schema() -> int:
     """Print the JSON Schema of services.yaml, for editors."""
-    from devenv.config.schema import json_schema  # noqa: PLC0415 - loads pydantic
+    from devenv.config.schema.export import json_schema  # noqa: PLC0415 - loads pydantic
 
     print_data(json.dumps(json_schema(), indent=2))
     return 0

@@ -25,7 +25,8 @@ from devenv.cli.session import Session
 from devenv.domain.database import Database
 from devenv.domain.errors import DevenvError, SchemaDrift, UsageError, to_fields
 from devenv.domain.findings import Severity, Verdict, blocks, encode_verdict
-from devenv.domain.snapshots import Snapshot, describe_snapshot, encode_snapshot, format_size
+from devenv.domain.sizes import format_size
+from devenv.domain.snapshots import Snapshot, describe_snapshot, encode_snapshot
 from devenv.domain.subject import Subject
 
 _HEADER = ("NAME", "SERVICE", "TAKEN (UTC)", "WHY", "TABLES", "ROWS", "SIZE", "COMMIT")

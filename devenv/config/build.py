@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from devenv.config.compose.sources import ComposeSources
 from devenv.config.rules import RulesReader
-from devenv.config.schema import NOTHING_READ
+from devenv.config.schema.services import NOTHING_READ
 from devenv.config.services import Entry, ServicesFile, check_env_files
 from devenv.config.text import paths
 from devenv.config.text.nodes import Path

@@ -14,8 +14,10 @@ from devenv.domain.model import Stack
 
 if TYPE_CHECKING:
     from devenv.config.compose.model import ReadCompose
+    from devenv.domain.cleaning import CleanRules
+    from devenv.domain.git_rules import GitRules
 
-__all__ = ["Request", "find_file", "load"]
+__all__ = ["Request", "find_file", "load", "load_clean", "load_git"]
 
 
 def load(request: Request, *, read_compose: "ReadCompose | None") -> Stack:
@@ -37,6 +39,42 @@ def load(request: Request, *, read_compose: "ReadCompose | None") -> Stack:
             from devenv.config.stack import load_services  # noqa: PLC0415
 
             return load_services(path, request, read_compose)
+
+
+def load_git(request: Request) -> "GitRules | None":
+    """Read `git:` alone, so that a mistake elsewhere keeps no sync from running; None where there is no such key.
+
+    Raises ConfigError with every mistake in it, or where the file cannot be read as YAML.
+    """
+    path = _locate(request)
+    if not _may_have(path, b"git"):
+        return None
+    from devenv.config.part import read_part  # noqa: PLC0415 - loads pydantic and yaml
+    from devenv.config.repositories import read_git  # noqa: PLC0415
+
+    return read_part(path, "git", request, read_git)
+
+
+def load_clean(request: Request) -> "CleanRules | None":
+    """Read `clean:` alone, as `load_git` does `git:`."""
+    path = _locate(request)
+    if not _may_have(path, b"clean"):
+        return None
+    from devenv.config.cleaning import read_clean  # noqa: PLC0415
+    from devenv.config.part import read_part  # noqa: PLC0415 - loads pydantic and yaml
+
+    return read_part(path, "clean", request, read_clean)
+
+
+def _may_have(path: str, key: bytes) -> bool:
+    """Tell without parsing whether a file may have `key`; only services.yaml has any."""
+    if kind_of(path) != "services":
+        return False
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123 - a path is text here
+            return key in stream.read()
+    except OSError:
+        return True  # whoever reads it says why it cannot be read
 
 
 def _locate(request: Request) -> str:

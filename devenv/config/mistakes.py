@@ -1,4 +1,4 @@
-"""Turns what the schema found into plain sentences.
+"""Turns what the schema found into plain sentences, at their places.
 
 Must not import the schema's library: it sees its findings as mappings. Invariant: no word of that library is shown.
 """
@@ -6,7 +6,8 @@ Must not import the schema's library: it sees its findings as mappings. Invarian
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from devenv.config.text.problems import suggest
+from devenv.config.text.nodes import Document, Path
+from devenv.config.text.problems import Problems, suggest
 from devenv.config.values import say
 
 Loc = tuple[str | int, ...]
@@ -62,6 +63,21 @@ def unknown_key(loc: Loc, known: Iterable[str]) -> Mistake:
     keys = sorted(known)
     hint = suggest(str(loc[-1]), keys) or f"known here: {', '.join(keys)}"
     return Mistake(loc=loc, message=f'the key "{loc[-1]}" is unknown', hint=hint, at_key=True)
+
+
+def note_all(document: Document, at: Path, mistakes: Iterable[Mistake], problems: Problems) -> None:
+    """Note mistakes with their places; `at` is where their paths begin."""
+    for mistake in mistakes:
+        path = (*at, *mistake.loc)
+        place = document.key_place(path) if mistake.at_key else document.place(path)
+        problems.add(document.file, place, _with_key(mistake), hint=mistake.hint)
+
+
+def _with_key(mistake: Mistake) -> str:
+    """Begin a sentence such as `must be text` with the key that it speaks of."""
+    words = [str(part) for part in mistake.loc if isinstance(part, str)]
+    needs_subject = mistake.message.startswith(("must ", "needs ", "names ", "is ", "cannot "))
+    return f"{words[-1]} {mistake.message}" if words and needs_subject else mistake.message
 
 
 _NUMBER = "a number"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from devenv import probes
 from devenv.config.mistakes import Loc, Mistake
-from devenv.config.schema import option_names, read_probe
+from devenv.config.schema.services import option_names, read_probe
 from devenv.config.text.problems import suggest
 from devenv.config.values import read_positive_duration, read_text, say
 from devenv.domain.probe import Probe

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 
+from devenv.domain.cleaning import CleanRules
+from devenv.domain.git_rules import GitRules, SyncRules
 from devenv.domain.graph import edges_of, waves
 from devenv.domain.model import ContainerRun, Dependency, ExternalRun, Port, ProcessRun, Run, Service, Stack, TaskRun
 from devenv.domain.probe import Probe
@@ -31,6 +33,8 @@ def to_document(stack: Stack, *, show_secrets: bool = False) -> dict[str, object
         "engine": stack.engine.value,
         "environment": dict(stack.environment),
         "compose": _compose(stack),
+        "git": _git(stack.git),
+        "clean": _clean(stack.clean),
         "services": {name: _service(service) for name, service in stack.services.items()},
         "waves": [list(wave) for wave in waves(edges_of(stack.services))],
         "notes": list(stack.notes),
@@ -80,6 +84,46 @@ def _compose(stack: Stack) -> dict[str, object] | None:
         "directory": project.directory,
         "profiles": list(project.profiles),
         "env_files": list(project.env_files),
+    }
+
+
+def _git(rules: GitRules | None) -> dict[str, object] | None:
+    """Return `git:` with the names of its keys."""
+    if rules is None:
+        return None
+    return {
+        "pull": rules.pull.value,
+        "branch": rules.branch or None,
+        "sync": _sync(rules.sync),
+        "mirror": [{"from": one.source, "to": one.target, "commit": one.commit or None} for one in rules.mirrors],
+    }
+
+
+def _sync(rules: SyncRules | None) -> dict[str, object] | None:
+    if rules is None:
+        return None
+    promote = rules.promote
+    return {
+        "repos": list(rules.repos),
+        "remotes": list(rules.remotes),
+        "branches": list(rules.branches),
+        "promote": {"from": promote.source, "to": promote.target} if promote else None,
+        "commit": rules.commit.value,
+        "message": rules.message,
+        "timeout_s": rules.timeout_s,
+    }
+
+
+def _clean(rules: CleanRules | None) -> dict[str, object] | None:
+    """Return `clean:` with the names of its keys, sizes in bytes and times in seconds."""
+    if rules is None:
+        return None
+    cache = rules.build_cache
+    return {
+        "paths": list(rules.paths),
+        "caches": list(rules.caches),
+        "build_cache": {"keep_bytes": cache.keep_bytes, "older_than_s": cache.older_than_s} if cache else None,
+        "logs": {"size_bytes": rules.logs.size_bytes, "keep": rules.logs.keep},
     }
 
 

@@ -6,7 +6,7 @@ Must not check anything itself: it turns inputs into the domain's rules. Invaria
 
 from dataclasses import dataclass, replace
 
-from devenv.config.schema import EnvInput, ServiceInput
+from devenv.config.schema.services import EnvInput, ServiceInput
 from devenv.config.services import ServicesFile
 from devenv.config.text import paths
 from devenv.config.text.nodes import Path

@@ -4,6 +4,7 @@ Plain data, must not import the schema's library. Invariant: what a shape allows
 """
 
 from devenv.config.values import CONDITIONS
+from devenv.domain.cleaning import CACHES
 
 LATER = "x-definition"  # pydantic looks up each $ref while it builds; ours join after
 
@@ -16,7 +17,9 @@ def later(name: str) -> dict[str, str]:
 TEXT = {"type": ["string", "number", "boolean"]}
 TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 DURATION = {"type": ["string", "number"], "examples": ["30s", "1m30s", "500ms"]}
+SIZE = {"type": ["string", "integer"], "examples": ["10GB", "500MB", "1.5GiB"]}
 COMMAND = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": TEXT, "minItems": 1}]}
+CACHES_WANTED = {"anyOf": [{"enum": list(CACHES)}, {"type": "array", "items": {"enum": list(CACHES)}}]}
 ENVIRONMENT = {
     "anyOf": [
         {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}},

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 def load_services(path: str, request: Request, read_compose: ReadCompose | None) -> Stack:
     """Read services.yaml and the Compose files that it names; raises ConfigError."""
     from devenv.config.build import Builder  # noqa: PLC0415 - pydantic's models: 60 ms that Compose files do not need
+    from devenv.config.cleaning import read_clean  # noqa: PLC0415
+    from devenv.config.repositories import read_git  # noqa: PLC0415
     from devenv.config.services import read_services  # noqa: PLC0415
 
     problems = Problems(request.start)
@@ -45,6 +47,9 @@ def load_services(path: str, request: Request, read_compose: ReadCompose | None)
     checked = Checker(services=services, sources=answer.sources, profiles=profiles, problems=problems).check()
     marked = [(file.document.mark(reference.path), reference) for reference in file.references]
     check_references(marked, services, checked, problems)
+    env = builder.stack_env()
+    git = read_git(file.document, file.stack.git, problems)
+    clean = read_clean(file.document, file.stack.clean, problems)
     problems.raise_any(path)
     return Stack(
         name=_checked_name(name),
@@ -54,8 +59,10 @@ def load_services(path: str, request: Request, read_compose: ReadCompose | None)
         compose=answer.project,
         engine=request.engine or file.stack.engine or EngineChoice.AUTO,
         environment=builder.stack_environment(),
-        env=builder.stack_env(),
+        env=env,
         variables=file.variables.flat(),
+        git=git,
+        clean=clean,
         notes=(*file.notes, *answer.notes, *_profile_notes(profiles, services, answer)),
     )
 

@@ -1,4 +1,4 @@
-"""Small values of services.yaml: durations, ports, conditions, commands, texts.
+"""Small values of services.yaml: durations, sizes, conditions, commands, texts.
 
 Each function takes what YAML gave and returns a value of the domain, or raises ValueError with one plain sentence; it
 must not know files or places. Invariant: the sentence says what was found and what can be written instead.
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from devenv.config.text.problems import suggest
+from devenv.domain.durations import parse_duration
 from devenv.domain.model import Condition, EngineChoice, OnConflict, OnDrift, Restart, Transport
 from devenv.domain.references import find_references
+from devenv.domain.sizes import parse_size
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. -]*")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:us|ms|s|m|h|d))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
-_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST_S = 365 * 86400.0
+_LARGEST = 10**18
 
 CONDITIONS: Mapping[str, Condition] = {
     "ready": Condition.READY,
@@ -65,9 +65,11 @@ def read_text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(getattr(value, "written", value))
-    if isinstance(value, str):
-        return value
-    raise ValueError(f"must be text, not {say(value)}")
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {say(value)}")  # noqa: TRY004 - pydantic takes ValueError alone
+    if "\0" in value:
+        raise ValueError("must not hold a NUL character")
+    return value
 
 
 def read_plain(value: object) -> str:
@@ -114,11 +116,7 @@ def read_duration(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
     elif isinstance(value, str):
-        text = value.strip().replace(" ", "")
-        if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
-            seconds = float(text)
-        elif _DURATION.fullmatch(text) and len(text) < 60:
-            seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+        seconds = parse_duration(value.replace(" ", ""))
     if seconds is None or not 0 <= seconds <= _LONGEST_S:
         raise ValueError(f"{say(value)} is not a duration; write 30s, 1m30s or 500ms")
     return seconds
@@ -130,6 +128,22 @@ def read_positive_duration(value: object) -> float:
     if seconds == 0:
         raise ValueError("must be longer than 0")
     return seconds
+
+
+def read_size(value: object) -> int:
+    """Return bytes from `10GB`, `1.5GiB` or a bare number of bytes."""
+    size = None if value is None or isinstance(value, bool | list | dict) else parse_size(read_plain(value))
+    if size is None or size > _LARGEST:
+        raise ValueError(f"{say(value)} is not a size; write 10GB, 500MB or 1.5GiB")
+    return size
+
+
+def read_count(value: object, *, most: int) -> int:
+    """Return a whole number from 0 to `most`, also from the text that a variable became."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and re.fullmatch(r"[0-9]{1,9}", text) and int(text) <= most:
+        return int(text)
+    raise ValueError(f"must be a whole number from 0 to {most}, not {say(value)}")
 
 
 def read_argv(value: object) -> tuple[str, ...]:

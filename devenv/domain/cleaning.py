@@ -4,9 +4,12 @@ The rules are built by `devenv.config`. Pure. Invariant: bytes are measured on w
 what would go), never estimated; what was not removed is in `refused`, with its reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+CACHES = ("npm", "pnpm", "yarn", "pip", "uv")
+"""The package managers whose caches can be emptied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +24,13 @@ class BuildCacheRules:
 class LogRules:
     """When a service's log is rotated, and how many older pieces stay."""
 
-    size_bytes: int = 16 << 20
+    size_bytes: int = 16_000_000
     keep: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanRules:
-    """`clean:` of services.yaml. `paths` are globs below `root`; `caches` are package managers (npm, pnpm, pip ...)."""
+    """`clean:` of services.yaml. `paths` are globs below `root`; `caches` are some of `CACHES`."""
 
     root: str
     paths: tuple[str, ...] = ()
@@ -38,11 +41,15 @@ class CleanRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reclaimed:
-    """What went of one kind (containers, networks, images, build cache, paths, npm cache, logs ...)."""
+    """What went of one kind (containers, networks, images, build cache, paths, npm cache, logs ...).
+
+    `note` is what else is to be known of it, one phrase.
+    """
 
     kind: str
     names: tuple[str, ...] = ()
     bytes: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +72,14 @@ class PruneReport:
     def bytes(self) -> int:
         """Return the bytes of all kinds."""
         return sum(one.bytes for one in self.reclaimed)
+
+
+def join_reports(reports: Iterable[PruneReport], *, is_dry_run: bool) -> PruneReport:
+    """Return several reports as one, in their order; rows of nothing are left out."""
+    found = tuple(reports)
+    rows = tuple(row for report in found for row in report.reclaimed if row.names or row.bytes)
+    refused = tuple(one for report in found for one in report.refused)
+    return PruneReport(reclaimed=rows, refused=refused, is_dry_run=is_dry_run)
 
 
 def encode_report(report: PruneReport) -> dict[str, Any]:

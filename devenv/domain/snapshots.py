@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from devenv.domain.sizes import format_size
+
 KEPT = 10
 """How many automatic snapshots of a service are kept."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class Why(StrEnum):
@@ -88,14 +89,6 @@ def find_rollback(snapshots: Iterable[Snapshot], service: str) -> Snapshot | Non
     """Return the snapshot that the last migration of `service` began with."""
     before = (one for one in sort_newest_first(snapshots) if one.service == service and one.why is Why.MIGRATE)
     return next(before, None)
-
-
-def format_size(size_bytes: int) -> str:
-    """Return `1.3 MB`."""
-    size, unit = float(size_bytes), 0
-    while size >= 1000 and unit < len(_UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.0f} {_UNITS[unit]}" if unit == 0 or size >= 10 else f"{size:.1f} {_UNITS[unit]}"
 
 
 def count(number: int, noun: str) -> str:

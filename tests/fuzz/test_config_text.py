@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devenv.config.load import Request, load
+from devenv.config.load import Request, load, load_clean, load_git
 from devenv.config.render import to_document, to_yaml
 from devenv.domain.errors import ConfigError
 from devenv.domain.model import Stack
@@ -90,6 +90,33 @@ INNER = st.one_of(
 )
 
 
+def some_of(
+    names: str, values: st.SearchStrategy[object], **more: st.SearchStrategy[object]
+) -> st.SearchStrategy[object]:
+    """Return mappings with some of these keys, or now and then something else."""
+    right = st.fixed_dictionaries({}, optional={**dict.fromkeys(names.split(), values), **more})
+    return st.one_of(right, right, VALUES)
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        ["dev", "master", "-x", "a..b", "../x", "a", "a/b", "{date}", "{x}", "${A}", "npm", "pnmp", "auto"]
+    ),
+    st.sampled_from(["ff-only", "10GB", "1.5GiB", "7d", "dist", "**/x", "/", ".", "\0"]),
+    SCALARS,
+)
+LISTS = st.one_of(WORDS, st.lists(WORDS, max_size=3))
+GIT = some_of(
+    "pull branch",
+    WORDS,
+    sync=some_of("remotes branches commit message timeout repos x", LISTS, promote=some_of("from to x", WORDS)),
+    mirror=st.lists(some_of("from to commit", WORDS), max_size=3),
+)
+CLEAN = some_of(
+    "paths caches", LISTS, build_cache=some_of("keep older_than", WORDS), logs=some_of("size keep x", WORDS)
+)
+
+
 def stack_of(keys: str, more: dict[str, st.SearchStrategy[object]]) -> st.SearchStrategy[object]:
     """Return documents that are nearly right: known keys with any values."""
     services = st.dictionaries(
@@ -100,7 +127,16 @@ def stack_of(keys: str, more: dict[str, st.SearchStrategy[object]]) -> st.Search
 
 SERVICES = stack_of(
     OF_SERVICES,
-    {"name": VALUES, "compose": VALUES, "env_file": VALUES, "engine": VALUES, "environment": VALUES, "other": VALUES},
+    {
+        "name": VALUES,
+        "compose": VALUES,
+        "env_file": VALUES,
+        "engine": VALUES,
+        "environment": VALUES,
+        "other": VALUES,
+        "git": GIT,
+        "clean": CLEAN,
+    },
 )
 COMPOSE = stack_of(
     OF_COMPOSE, {"name": VALUES, "include": VALUES, "volumes": VALUES, "networks": VALUES, "x-y": VALUES}
@@ -172,3 +208,22 @@ def test_services_over_any_compose_file_are_a_stack_or_mistakes(tmp_path: Path, 
     (tmp_path / "c.yml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8", errors="replace")
     text = "compose: c.yml\nservices: {db: {ready: {tcp: true}, ports: [80]}, w: {command: '${db.port}'}}"
     check(read(tmp_path, "services.yaml", text.encode()))
+
+
+@FAST
+@given(git=GIT, clean=CLEAN)
+def test_nearly_right_git_and_clean_are_read_alone_as_with_the_stack(
+    tmp_path: Path, git: object, clean: object
+) -> None:
+    """No value under any key of `git:` and `clean:` crashes the reader, and both ways to read it agree."""
+    document = {"services": {"a": {"command": "x"}}, "git": git, "clean": clean}
+    stack = read(tmp_path, "services.yaml", yaml.safe_dump(document, allow_unicode=True).encode("utf-8", "replace"))
+    check(stack)
+    request = Request(start=str(tmp_path), environment={"A": "1 ${api.port} $"})
+    try:
+        alone = load_git(request), load_clean(request)
+    except ConfigError:
+        assert stack is None
+    else:
+        assert stack is not None
+        assert alone == (stack.git, stack.clean)

@@ -21,7 +21,8 @@ from devenv.adapters.snapshots.tools import Program, ask_program, find_docker
 from devenv.domain.diagnosis import as_written
 from devenv.domain.errors import DatabaseFailed, HostError, UsageError
 from devenv.domain.findings import Verdict, blocks, encode_verdict
-from devenv.domain.snapshots import Snapshot, Why, format_size
+from devenv.domain.sizes import format_size
+from devenv.domain.snapshots import Snapshot, Why
 from devenv.domain.subject import Subject
 from devenv.schema.ports import CannotLook
 

@@ -38,6 +38,11 @@ def is_folder(path: str) -> bool:
     return os.path.isdir(path)
 
 
+def is_within(path: str, folder: str) -> bool:
+    """Tell whether `path` lies below `folder`, by their texts; both are absolute and normal."""
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
 def show(path: str, start: str) -> str:
     """Return `path` relative to `start` where it lies inside it."""
-    return os.path.relpath(path, start) if path.startswith(start.rstrip(os.sep) + os.sep) else path
+    return os.path.relpath(path, start) if is_within(path, start) else path

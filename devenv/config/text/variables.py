@@ -74,10 +74,10 @@ def load_env_files(names: Iterable[str], variables: Variables, problems: Problem
     return found
 
 
-def fill(document: Document, variables: Variables, problems: Problems) -> Filled:
-    """Replace the variables in every text of `document`; references to services stay and are listed."""
+def fill(document: Document, variables: Variables, problems: Problems, *, at: Path = ()) -> Filled:
+    """Replace the variables in every text at or below `at`; references to services stay and are listed."""
     filled = Filled(data=None)
-    filled.data = _Filler(document, variables, problems, filled).walk(document.data, ())
+    filled.data = _Filler(document, variables, problems, filled).walk(document.data_at(at), at)
     return filled
 
 

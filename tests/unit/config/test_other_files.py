@@ -12,7 +12,7 @@ import pytest
 from devenv import probes
 from devenv.config.load import Request, load
 from devenv.config.render import MASK, mask, to_document, to_yaml
-from devenv.config.schema import json_schema
+from devenv.config.schema.export import json_schema
 from devenv.domain.errors import ConfigError
 from devenv.domain.model import ProcessRun
 from tests.unit.config.conftest import Folder, environment_of

@@ -1,58 +1,29 @@
-"""The keys of services.yaml as input models, and their JSON Schema for editors.
+"""The keys of services.yaml that say what runs: the stack's own, and those of a service.
 
-The only module that imports pydantic. It must not know files: it turns plain data into inputs and says what is wrong by
-path. Invariant: `read_keys` leaves out what is wrong and reads the rest, so that one mistake hides no other.
+Only shapes: what holds between keys is checked where they are put together.
 """
 
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    TypeAdapter,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 
-from devenv import probes
 from devenv.config import shapes, values
-from devenv.config.mistakes import Mistake, explain, explain_union, unknown_key
+from devenv.config.mistakes import Mistake, explain_union, unknown_key
 from devenv.config.port_values import read_ports
+from devenv.config.schema.fields import Argv, Duration, Flag, Input, PlainText, Text, Texts
 from devenv.domain.model import Condition, EngineChoice, OnDrift, Port, Restart
 from devenv.domain.probe import Probe
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-
-class Input(BaseModel):
-    """What all input models share: unknown keys are refused, every value goes through `values`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Texts = Annotated[
-    tuple[Annotated[str, PlainValidator(values.read_filled)], ...],
-    BeforeValidator(values.list_one),
-    WithJsonSchema(shapes.TEXTS),
-]
-Flag = Annotated[bool, PlainValidator(values.read_flag), WithJsonSchema({"type": "boolean"})]
-Duration = Annotated[float, PlainValidator(values.read_duration), WithJsonSchema(shapes.DURATION)]
-Argv = Annotated[tuple[str, ...], PlainValidator(values.read_argv), WithJsonSchema(shapes.COMMAND)]
 Variables = Annotated[dict[str, str | None], PlainValidator(values.read_variables), WithJsonSchema(shapes.ENVIRONMENT)]
 ConditionWord = Annotated[
     Condition, PlainValidator(values.read_condition), WithJsonSchema({"enum": list(values.CONDITIONS)})
 ]
-
-
-Text = Annotated[str, PlainValidator(values.read_text), WithJsonSchema({"type": "string"})]
-PlainText = Annotated[str, PlainValidator(values.read_filled), WithJsonSchema({"type": "string"})]
 
 
 class StopInput(Input):
@@ -153,6 +124,15 @@ Edges = Annotated[
 class ServiceInput(Input):
     """One entry of `services:`."""
 
+    nested: ClassVar[Mapping[str, type[Input]]] = {
+        "ports": PortInput,
+        "depends_on": DependencyInput,
+        "stop": StopInput,
+        "schema": SchemaInput,
+        "cache": CacheInput,
+        "env": EnvInput,
+    }
+
     command: Argv | None = Field(
         None, description="A dev server: text for the shell, or a list of program and arguments."
     )
@@ -191,6 +171,8 @@ class ServiceInput(Input):
 class StackInput(Input):
     """services.yaml."""
 
+    nested: ClassVar[Mapping[str, type[Input]]] = {"env": EnvInput}
+
     name: Annotated[str, PlainValidator(values.read_project_name), WithJsonSchema({"type": "string"})] | None = Field(
         None, description="The stack's name; the folder's name by default."
     )
@@ -208,52 +190,18 @@ class StackInput(Input):
     ) = Field(None, description="Where Compose services run: auto (Docker, else embedded), docker or embedded.")
     environment: Variables = Field({}, description="Variables for all processes and tasks.")
     env: EnvInput | None = Field(None, description="What `devenv check` asks of every service's variables.")
+    git: Annotated[object, WithJsonSchema(shapes.later("GitInput"))] = Field(
+        None, description="What `up` and `sync` do with the git repositories."
+    )
+    clean: Annotated[object, WithJsonSchema(shapes.later("CleanInput"))] = Field(
+        None, description="What `down --prune` and `prune` may remove, and how long logs may grow."
+    )
     services: Annotated[
         object, WithJsonSchema({"type": "object", "additionalProperties": shapes.later("ServiceInput")})
     ] = Field(None, description="The services by name.")
 
 
 NOTHING_READ = ServiceInput.model_validate({})
-_NESTED: Mapping[str, type[Input]] = {
-    "ports": PortInput,
-    "depends_on": DependencyInput,
-    "stop": StopInput,
-    "schema": SchemaInput,
-    "cache": CacheInput,
-    "env": EnvInput,
-}
-M = TypeVar("M", bound=Input)
-
-
-def read_keys(model: type[M], data: Mapping[str, object]) -> tuple[M, list[Mistake]]:
-    """Read the keys that are right; return them with what is wrong with the others."""
-    rest, mistakes = dict(data), list[Mistake]()
-    while True:
-        try:
-            return model.model_validate(rest), mistakes
-        except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                loc = detail["loc"]
-                owner = model if len(loc) == 1 else _NESTED.get(str(loc[0]), model)
-                mistakes.append(explain({**detail}, _keys_of(owner)))
-                _leave_out(rest, loc)
-
-
-def _keys_of(model: type[Input]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _leave_out(data: dict[str, object], loc: tuple[str | int, ...]) -> None:
-    """Remove what is wrong: one entry of a mapping where that is enough, else the whole key."""
-    inner = data.get(str(loc[0]))
-    if loc[0] == "ports" and isinstance(inner, list) and len(loc) > 1:
-        data["ports"] = [
-            "auto" if index == loc[1] else item for index, item in enumerate(inner)
-        ]  # keeps the others' places
-    elif len(loc) > 1 and isinstance(inner, dict) and loc[1] in inner:
-        data[str(loc[0])] = {key: item for key, item in inner.items() if key != loc[1]}
-    else:
-        data.pop(str(loc[0]), None)
 
 
 def read_probe(kind: type[Probe], options: Mapping[str, object]) -> Probe | list[Mistake]:
@@ -274,45 +222,3 @@ def option_names(kind: type[Probe]) -> tuple[str, ...]:
     return tuple(
         item.name for item in fields(cast("type[DataclassInstance]", kind)) if item.init and item.name != "value"
     )
-
-
-def json_schema() -> dict[str, object]:
-    """Return the JSON Schema of services.yaml."""
-    schema = StackInput.model_json_schema()
-    definitions = schema.setdefault("$defs", {})
-    models: tuple[type[Input], ...] = (ServiceInput, *_NESTED.values())
-    for model in models:
-        inner = model.model_json_schema()
-        definitions.update(inner.pop("$defs", {}))
-        definitions[model.__name__] = inner
-    one = {"anyOf": [_probe_schema(kind, definitions) for kind in probes.ALL]}
-    only_timeout = {"type": "object", "properties": _TIMEOUT, "required": ["timeout"], "additionalProperties": False}
-    definitions["Probe"] = one
-    definitions["Ready"] = {
-        "description": "One probe, or a list of probes that must all pass.",
-        "anyOf": [shapes.later("Probe"), {"type": "array", "items": shapes.later("Probe")}, only_timeout],
-    }
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "services.yaml"}
-    return cast("dict[str, object]", shapes.with_refs(whole))
-
-
-_TIMEOUT: dict[str, object] = {
-    "timeout": {**shapes.DURATION, "description": "How long the service may take to become ready."}
-}
-
-
-def _probe_schema(kind: type[Probe], definitions: dict[str, object]) -> dict[str, object]:
-    """Return the schema of `{KIND: value, option: ..., timeout: ...}`."""
-    inner = TypeAdapter(kind).json_schema()
-    definitions.update(inner.pop("$defs", {}))
-    properties = {kind.kind if name == "value" else name: shape for name, shape in inner["properties"].items()}
-    for name, shape in properties.items():
-        shape.setdefault("description", f"The {kind.kind} probe's {name}.")
-    summary = (kind.__doc__ or "").strip().splitlines()
-    properties[kind.kind]["description"] = summary[0] if summary else kind.kind
-    return {
-        "type": "object",
-        "properties": {**properties, **_TIMEOUT},
-        "required": [kind.kind],
-        "additionalProperties": False,
-    }
