@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from devenv import __version__
 from devenv.api.wire import VERSION, decode_reading, decode_up, encode_event, encode_snapshot, status_document
-from devenv.app.requests import DownRequest
+from devenv.app.requests import DownRequest, PruneRequest
 from devenv.app.supervisor import Operation, Supervisor
 from devenv.domain.errors import DevenvError, UsageError, to_fields
 from devenv.domain.events import Numbered, OperationEnded
@@ -33,6 +33,7 @@ def make_app(supervisor: Supervisor, *, first: Operation | None = None) -> Starl
         Route("/v1/up", routes.up, methods=["POST"]),
         Route("/v1/first", routes.first, methods=["POST"]),
         Route("/v1/down", routes.down, methods=["POST"]),
+        Route("/v1/prune", routes.prune, methods=["POST"]),
         Route("/v1/cancel", routes.cancel, methods=["POST"]),
         Route("/v1/environment", routes.environment, methods=["POST"]),
     ]
@@ -86,6 +87,12 @@ class _Routes:
         body = await _read(request)
         asked = DownRequest(**{**body, "services": tuple(body.get("services", ()))})
         return self._follow(self._supervisor.begin_down(asked))
+
+    async def prune(self, request: Request) -> Response:
+        """Begin a `prune` and stream its events to its end."""
+        body = await _read(request)
+        asked = PruneRequest(**{**body, "reading": decode_reading(body["reading"])})
+        return self._follow(self._supervisor.begin_prune(asked))
 
     async def cancel(self, request: Request) -> Response:
         """End an operation early."""

@@ -61,6 +61,7 @@ async def _read(crew: Crew, reading: Reading, record: Record) -> Stack:
     except DevenvError as error:
         crew.board.note(f"watching what runs without its configuration: {error.what}", level="warning")
         return Stack(name=record.stack, root=record.root, files=(record.file,), services={}, compose=record.compose)
+    crew.tools.logs.limit(stack.log_rules)
     numbered = {name: with_numbers(service, record.ports.get(name, ())) for name, service in stack.services.items()}
     complete = {name: service for name, service in numbered.items() if all(port.number for port in service.ports)}
     services = {}

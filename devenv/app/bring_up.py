@@ -1,14 +1,17 @@
 """The `up` operation: from a request to services that are ready, or to the reasons why not.
 
-A pipeline of small steps: read, choose the engine, plan, free ports, get images, create containers, start, wait. It
-must not know how a service lives (`runner`). Invariant: before anything starts, the whole configuration, the host
-and all ports have been checked.
+A pipeline of small steps: read, choose the engine, plan, free ports, get images, create containers, start, wait. Newer
+commits are fetched beside the first ones, which are done again where they change the configuration. It must not know
+how a service lives (`runner`). Invariant: before anything starts, the whole configuration, the host and all ports have
+been checked.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -25,6 +28,9 @@ from devenv.domain.model import ContainerRun, EngineChoice, Port, Service, Stack
 from devenv.domain.planner import Action, Step, find_essential, plan_up, select
 from devenv.domain.references import resolve
 
+if TYPE_CHECKING:
+    from devenv.app.pulling import Pulling
+
 IMAGES_MISSING = "their images can neither be found nor pulled"
 
 
@@ -40,6 +46,7 @@ class BringUp:
     degraded: tuple[str, ...] = ()
     """What did not get ready, and is not needed for what was asked."""
     _is_creating: bool = False
+    _told: set[str] = field(default_factory=set)
     _stopped: tuple[Holder, ...] = ()
     _created: dict[str, str] = field(default_factory=dict)
     _creation_failed: DevenvError | None = None
@@ -47,25 +54,61 @@ class BringUp:
 
     async def run(self) -> list[DevenvError]:
         """Do it; return the failures, causes first. Raises what ends it before anything was started."""
+        stack = await self._read()
+        async with self._begin_pull(stack) as pulling:
+            prepared = await self._prepare_latest(stack, pulling)
+            return [] if self.request.dry_run else await self._start(prepared)
+
+    async def _read(self) -> Stack:
         stack = await self.crew.tools.load(self.request.reading)
         self.crew.ambient = self.request.reading.environment
-        for text in stack.notes:
-            self.crew.board.note(text)
+        self.crew.tools.logs.limit(stack.log_rules)
+        self._tell(stack.notes)
+        return stack
+
+    def _begin_pull(self, stack: Stack) -> "AbstractAsyncContextManager[Pulling | None]":
+        if stack.git is None or not self.request.pull:
+            return nullcontext()
+        from devenv.app.pulling import Pulling  # noqa: PLC0415 - 15 ms that only a stack with `git:` pays
+
+        return Pulling(crew=self.crew, request=self.request, rules=stack.git, files=stack.files)
+
+    async def _prepare_latest(self, stack: Stack, pulling: "Pulling | None") -> "_Prepared":
+        """Prepare `stack`, and once more where newer commits came in meanwhile that make it another one.
+
+        What cannot be prepared may be what they mend.
+        """
+        try:
+            prepared = await self._prepare(stack)
+        except DevenvError:
+            if pulling is None or not await pulling.wait():
+                raise
+            return await self._prepare(await self._read())
+        if pulling is not None and await pulling.wait() and (latest := await self._read()) != stack:
+            return await self._prepare(latest)
+        return prepared
+
+    async def _prepare(self, stack: Stack) -> "_Prepared":
+        """Do all that can be done before the first service starts."""
         self.wanted = self._select(stack)
         stack = await self._choose_engine(stack)
         services = await self._clear(stack)
         resolved = {name: resolve(service, services) for name, service in services.items()}
         self.steps = self._plan(resolved)
         essential = find_essential({name: resolved[name] for name in self.wanted}, self.request.services)
-        if self.request.dry_run:
-            return []
-        stack, resolved = await self._get_images(stack, resolved)
+        if not self.request.dry_run:
+            stack, resolved = await self._get_images(stack, resolved)
+        return _Prepared(stack=stack, services=resolved, essential=essential)
+
+    async def _start(self, prepared: "_Prepared") -> list[DevenvError]:
+        resolved = prepared.services
         self.crew.tasks.start_soon(_prepare_probes, [resolved[name] for name in self._fresh])
         await self._stop_replaced()
-        self._adopt_stack(stack, resolved)
+        self._adopt_stack(prepared.stack, resolved)
         await self._launch(resolved)
         await self._check_kept(resolved)
-        settled = await Settling(crew=self.crew, wanted=self.wanted, essential=essential).wait(self.request.timeout_s)
+        settling = Settling(crew=self.crew, wanted=self.wanted, essential=prepared.essential)
+        settled = await settling.wait(self.request.timeout_s)
         self.degraded = settled.degraded
         if not settled.failures:
             self._learn_weights()
@@ -140,8 +183,7 @@ class BringUp:
                 error.details += (f"{cause.what}: {cause.why}",)
                 error.fix = cause.fix or error.fix
             raise
-        for text in embedded.notes[len(stack.notes) :]:
-            self.crew.board.note(text)
+        self._tell(embedded.notes)
         return embedded
 
     async def _clear(self, stack: Stack) -> Mapping[str, Service]:
@@ -150,7 +192,7 @@ class BringUp:
         cleared = await clear_ports(
             self.crew, stack.services, self.wanted, consent, pid=self.request.reading.pid, dry_run=self.request.dry_run
         )
-        self._stopped = cleared.stopped
+        self._stopped += cleared.stopped
         return cleared.services
 
     def _plan(self, resolved: Mapping[str, Service]) -> tuple[Step, ...]:
@@ -288,11 +330,27 @@ class BringUp:
             )
         return self._created[name]
 
+    def _tell(self, notes: Iterable[str]) -> None:
+        """Say what was not said before."""
+        for text in notes:
+            if text not in self._told:
+                self._told.add(text)
+                self.crew.board.note(text)
+
     def _learn_weights(self) -> None:
         for name in self.launched:
             after_s = self.crew.board.views[name].ready_after_s
             if after_s is not None:
                 self.crew.weights[name] = round(after_s, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """What is ready to start: the stack as it can run here, and its services with all references resolved."""
+
+    stack: Stack
+    services: dict[str, Service]
+    essential: frozenset[str]
 
 
 _DONE = frozenset({State.STOPPED, State.COMPLETED})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from devenv.app.exits import ExitBoard
-from devenv.app.instances import TAIL_LINES
+from devenv.app.instances import TAIL_LINES, OnQuiet, ignore
 from devenv.app.ports import Containers, Inspection
 from devenv.domain.errors import DevenvError, NotReady, StartFailed
 from devenv.domain.events import ServiceView
@@ -51,15 +51,15 @@ class ContainerInstance:
         """Wait for the engine to say that it ended."""
         return (await self.exits.wait(self.container)).exit_code
 
-    async def stop(self, stop: Stop) -> None:
+    async def stop(self, stop: Stop, on_quiet: OnQuiet = ignore) -> None:
         """Stop it; the container stays until `down`, with what it wrote inside."""
         if self.container:
-            await self.containers.stop(self.container, stop, declared=stop != Stop())
+            await self.containers.stop(self.container, stop, declared=stop != Stop(), on_quiet=on_quiet)
 
-    async def discard(self) -> None:
-        """Remove the container."""
+    async def discard(self, *, volumes: bool = False) -> None:
+        """Remove the container, with `volumes` its anonymous volumes too."""
         if self.container:
-            await self.containers.remove([self.container])
+            await self.containers.remove([self.container], volumes=volumes)
             self.container = ""
 
     async def target(self) -> Target:

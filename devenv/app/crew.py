@@ -215,11 +215,17 @@ class Crew:
         return longest_paths(edges_of(services), self.weights).get(service.name, 0.0)
 
     async def stop(
-        self, names: Iterable[str], *, grace_s: float | None = None, discard: bool = False
+        self,
+        names: Iterable[str],
+        *,
+        grace_s: float | None = None,
+        discard: bool = False,
+        on_end: Callable[[Runner], object] = lambda runner: None,
     ) -> list[DevenvError]:
-        """End services, each once all that depend on it have ended; return what could not be ended.
+        """End services, each once nothing runs of all that depend on it; return what could not be ended.
 
-        With `discard` their containers are removed too, while the next ones are still stopping.
+        With `discard` their containers are removed too, while the next ones are still stopping. `on_end` is called with
+        each that has been ended.
         """
         wanted = {name: self.runners[name] for name in names if name in self.runners}
         edges = edges_of({name: runner.service for name, runner in self.runners.items()})
@@ -233,11 +239,11 @@ class Crew:
                     # by rank: services of two configurations may depend on each other
                     if user in done and rank[user] > rank[name]:
                         await done[user].wait()
-                await runner.stop(_with_grace(runner.service.stop, grace_s))
+                await runner.stop(_with_grace(runner.service.stop, grace_s), done[name].set)
                 done[name].set()
+                on_end(runner)
                 if discard:
-                    await runner.instance.discard()
-                    self.board.amend(name, container="")
+                    await self.discard(runner)
             except DevenvError as error:
                 failures.append(error)
             finally:
@@ -247,6 +253,11 @@ class Crew:
             for name, runner in wanted.items():
                 tasks.start_soon(stop_one, name, runner)
         return failures
+
+    async def discard(self, runner: Runner, *, volumes: bool = False) -> None:
+        """Remove what is left of a service that was ended, with `volumes` the anonymous ones of its container too."""
+        await runner.instance.discard(volumes=volumes)
+        self.board.amend(runner.name, container="")
 
     def find_blocked(self) -> frozenset[str]:
         """Return the services that cannot get ready as things are."""

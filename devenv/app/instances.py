@@ -4,7 +4,7 @@ One class for each way to run, all with the same few methods, so that `runner` k
 the service's life. Invariant: `stop` returns only when nothing of the instance is left, or raises StopFailed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -23,6 +23,12 @@ TAIL_LINES = 5
 EXEC_TIMEOUT_S = 10.0
 LOG_PROBE_BYTES = 1 << 20
 
+OnQuiet = Callable[[], None]
+
+
+def ignore() -> None:
+    """Do nothing."""
+
 
 class Instance(Protocol):
     """What the runner needs of a service's running thing."""
@@ -39,12 +45,12 @@ class Instance(Protocol):
         """Wait until it has ended; return its exit status where that can be known."""
         ...
 
-    async def stop(self, stop: Stop) -> None:
-        """End it; nothing to do where nothing runs."""
+    async def stop(self, stop: Stop, on_quiet: OnQuiet = ignore) -> None:
+        """End it; nothing to do where nothing runs. `on_quiet` may be called earlier, once nothing of it runs."""
         ...
 
-    async def discard(self) -> None:
-        """Remove what is left of it after `stop`, such as a container."""
+    async def discard(self, *, volumes: bool = False) -> None:
+        """Remove what is left of it after `stop`, such as a container; with `volumes` the anonymous ones of it too."""
         ...
 
     async def target(self) -> Target:
@@ -101,7 +107,7 @@ class ProcessInstance:
             return None
         return await self.processes.wait_exit(self.process)
 
-    async def stop(self, stop: Stop) -> None:
+    async def stop(self, stop: Stop, on_quiet: OnQuiet = ignore) -> None:
         """End the whole tree, wherever its children went."""
         roots = () if self.process is None else (self.process,)
         left = await self.processes.stop_tree(roots, self.service.name, stop)
@@ -114,7 +120,7 @@ class ProcessInstance:
             )
         self.process = None
 
-    async def discard(self) -> None:
+    async def discard(self, *, volumes: bool = False) -> None:
         """Do nothing: its log stays."""
 
     async def target(self) -> Target:
@@ -204,10 +210,10 @@ class ExternalInstance:
         await anyio.sleep_forever()
         return None
 
-    async def stop(self, stop: Stop) -> None:
+    async def stop(self, stop: Stop, on_quiet: OnQuiet = ignore) -> None:
         """Do nothing: it is not ours."""
 
-    async def discard(self) -> None:
+    async def discard(self, *, volumes: bool = False) -> None:
         """Do nothing: its log stays."""
 
     async def target(self) -> Target:

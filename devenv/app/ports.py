@@ -4,16 +4,21 @@ Adapters implement them; tests have a fake of each, held to the same contract su
 library or a file.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from devenv.domain.cleaning import BuildCacheRules, CleanRules, LogRules, PruneReport, Reclaimed
+from devenv.domain.errors import HostError
 from devenv.domain.events import ServiceView
 from devenv.domain.findings import Finding, Verdict
 from devenv.domain.holders import ContainerFacts, Holder, ProcessId
 from devenv.domain.model import ComposeProject, Port, Stack, Stop, Transport
 from devenv.domain.probe import Executed
 from devenv.domain.subject import Subject
+
+if TYPE_CHECKING:
+    from devenv.domain.pulling import Checkout, News
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,16 @@ class Container:
     exit_code: int | None = None
     config_hash: str = ""
     started_at: str = ""
+    volumes: tuple[str, ...] = ()
+    """The volumes that it mounts, by name: the project's, external and anonymous ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What was removed, by name, and what could not be, with the reason: mostly who uses it."""
+
+    removed: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +122,33 @@ class Inspection:
     targets: Mapping[int, int] = field(default_factory=dict)
     published: bool = False
     started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneScope:
+    """What of the engine may go: what one project left, or (`everything`) what nobody on the engine uses.
+
+    Containers of `keep` stay, also where they do not run. Without `build_cache` the build cache stays, unless
+    `everything` goes.
+    """
+
+    everything: bool = False
+    build_cache: BuildCacheRules | None = None
+    keep: frozenset[str] = frozenset()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A folder that somebody works in whom only the engine knows: `who`, in words.
+
+    `is_ours` tells that whatever is in it may be in use as well: containers of this project, and volumes. Of other
+    people's, who may have mounted the whole disk, only the folder itself counts.
+    """
+
+    path: str
+    who: str
+    is_ours: bool = False
 
 
 class Containers(Protocol):
@@ -152,24 +194,41 @@ class Containers(Protocol):
         """Return the last lines of its log since its last start."""
         ...
 
-    async def stop(self, container: str, stop: Stop, *, declared: bool) -> None:
-        """End it, not waiting for an init that can only ignore the signal. `declared`: use `stop` over the engine's."""
+    async def stop(
+        self, container: str, stop: Stop, *, declared: bool, on_quiet: Callable[[], None] = lambda: None
+    ) -> None:
+        """End it, not waiting for an init that can only ignore the signal. `declared`: use `stop` over the engine's.
+
+        `on_quiet` is called where it is seen that nothing of it runs any more while the engine still clears it away.
+        """
         ...
 
     async def remove(self, containers: Iterable[str], *, volumes: bool = False) -> None:
         """Remove stopped containers; with `volumes` their anonymous volumes too."""
         ...
 
-    async def remove_networks(self) -> tuple[str, ...]:
-        """Remove the project's own networks; return their names."""
+    async def remove_networks(self) -> Removal:
+        """Remove the project's own networks, but for those that others use."""
         ...
 
     async def volumes(self) -> tuple[str, ...]:
         """Return the names of the project's named volumes."""
         ...
 
-    async def remove_volumes(self) -> tuple[str, ...]:
-        """Remove the project's named volumes (external ones are never the project's); return their names."""
+    async def find_volumes(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `names` that are there, whoever made them."""
+        ...
+
+    async def remove_volumes(self) -> Removal:
+        """Remove the project's named volumes (external ones are never the project's), but for those in use."""
+        ...
+
+    async def prune(self, scope: PruneScope) -> tuple[PruneReport, HostError | None]:
+        """Remove what nobody uses; return what went, and the failure that ended it early. Never touches a volume."""
+        ...
+
+    async def mounts(self) -> tuple[Mount, ...]:
+        """Return the folders of this machine that the engine's containers which run, and its volumes, work in."""
         ...
 
     def take_notes(self) -> tuple[str, ...]:
@@ -287,6 +346,48 @@ class Inspector(Protocol):
         ...
 
 
+class Checkouts(Protocol):
+    """The work trees that a stack runs from, and the remotes of the branches that they have checked out."""
+
+    async def find(self, folder: str, remotes: Sequence[str], files: Sequence[str]) -> "Checkout":
+        """Return the work tree around `folder`; a branch without an upstream is looked for at `remotes`, in order.
+
+        `files` are the absolute paths of what the stack was read from. Asks no remote. Raises UsageError where the
+        folder is in no repository, HostError where git cannot tell.
+        """
+        ...
+
+    async def fetch(self, checkout: "Checkout") -> "News | None":
+        """Fetch the one branch to pull; None where no remote has it. Raises HostError where one does not answer."""
+        ...
+
+    async def fast_forward(self, checkout: "Checkout", news: "News") -> str:
+        """Bring the work tree to the news' commit if that loses nothing; return why it was not, '' where it was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaning:
+    """What of the host may go. `environment` is that of the command that asks: it chooses git and package managers.
+
+    `stay` are paths that are never removed, nor what is in them or holds them.
+    """
+
+    rules: CleanRules
+    environment: Mapping[str, str]
+    stay: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    dry_run: bool = False
+
+
+class Cleaner(Protocol):
+    """The files of this machine that may be removed to give disk space back."""
+
+    async def clean(self, cleaning: Cleaning) -> PruneReport:
+        """Remove what may go and say what stays, and why. Raises nothing that a file system or a tool can cause."""
+        ...
+
+
 class Logs(Protocol):
     """The log files of processes."""
 
@@ -310,8 +411,19 @@ class Logs(Protocol):
         """Index times and rotate files, for ever."""
         ...
 
+    def limit(self, rules: LogRules) -> None:
+        """Rotate by these rules from now on."""
+        ...
+
+    async def prune(self, services: Iterable[str], *, dry_run: bool) -> Reclaimed:
+        """Remove the logs of all but `services`, and older pieces beyond the rules; return what went."""
+        ...
+
 
 __all__ = [
+    "Checkouts",
+    "Cleaner",
+    "Cleaning",
     "Container",
     "ContainerExit",
     "ContainerFacts",
@@ -319,10 +431,13 @@ __all__ = [
     "Inspection",
     "Launch",
     "Logs",
+    "Mount",
     "PortTable",
     "Processes",
+    "PruneScope",
     "Record",
     "Recorded",
+    "Removal",
     "ReportProgress",
     "RunRecord",
     "Stack",

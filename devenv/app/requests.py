@@ -35,6 +35,8 @@ class UpRequest:
     free_ports: bool = False
     strict: bool = False
     """Whether what could not be checked fails, too."""
+    pull: bool = False
+    """Whether git is asked for newer commits first, where the configuration wants that."""
     timeout_s: float | None = None
     decisions: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,3 +48,14 @@ class DownRequest:
     services: tuple[str, ...] = ()
     volumes: bool = False
     grace_s: float | None = None
+    prune: bool = False
+    """Whether disk space is given back once everything has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneRequest:
+    """A `prune`. With `all_unused` of the whole engine, which somebody agreed to."""
+
+    reading: Reading
+    all_unused: bool = False
+    dry_run: bool = False

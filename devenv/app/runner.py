@@ -17,7 +17,7 @@ import anyio
 from devenv.app.board import Board
 from devenv.app.checks import Checks
 from devenv.app.gate import GateFailure, pass_gate, watch_gate
-from devenv.app.instances import Instance
+from devenv.app.instances import Instance, OnQuiet, ignore
 from devenv.app.queueing import StartQueue
 from devenv.domain.diagnosis import describe_end, diagnose_end
 from devenv.domain.errors import DevenvError, NotReady, SchemaDrift
@@ -111,8 +111,11 @@ class Runner:
             self._finished.set()
             self._answered.set()
 
-    async def stop(self, stop: Stop | None = None) -> None:
-        """End the service's life and what runs of it. Raises StopFailed where something survives."""
+    async def stop(self, stop: Stop | None = None, on_quiet: OnQuiet = ignore) -> None:
+        """End the service's life and what runs of it. Raises StopFailed where something survives.
+
+        `on_quiet` may be called earlier, once nothing of it runs any more.
+        """
         self._scope.cancel()
         await self._finished.wait()
         state = self.board.views[self.name].state
@@ -121,7 +124,7 @@ class Runner:
         if state is not State.STOPPING:  # an earlier stop may have been given up half-way
             self.board.move(self.name, Trigger.STOP)
         try:
-            await self._end(stop or self.service.stop)
+            await self._end(stop or self.service.stop, on_quiet)
         except DevenvError as error:
             self.failure = error
             self.board.move(self.name, Trigger.FAIL, detail=error.why)
@@ -347,7 +350,7 @@ class Runner:
         self.failure = error
         self.board.move(self.name, Trigger.FAIL, detail=error.why, health="", tail=error.details)
 
-    async def _end(self, stop: Stop) -> None:
+    async def _end(self, stop: Stop, on_quiet: OnQuiet) -> None:
         """Stop the instance; `hurry` turns a gentle stop into a hard one."""
         hard = Stop(signal="KILL", grace_s=0.0)
         done = False
@@ -360,17 +363,17 @@ class Runner:
         async with anyio.create_task_group() as tasks:
             with anyio.CancelScope() as gentle:
                 tasks.start_soon(watch_hurry)
-                failure = await self._try_stop(hard if self._hurry.is_set() else stop)
+                failure = await self._try_stop(hard if self._hurry.is_set() else stop, on_quiet)
                 done = True
             if not done:
-                failure = await self._try_stop(hard)
+                failure = await self._try_stop(hard, on_quiet)
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure  # outside the group, which would wrap it
 
-    async def _try_stop(self, stop: Stop) -> DevenvError | None:
+    async def _try_stop(self, stop: Stop, on_quiet: OnQuiet) -> DevenvError | None:
         try:
-            await self.instance.stop(stop)
+            await self.instance.stop(stop, on_quiet)
         except DevenvError as error:
             return error
         return None

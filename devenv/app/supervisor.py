@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import anyio
+import anyio.lowlevel
 
 from devenv.app.adoption import adopt
 from devenv.app.board import Board
@@ -18,10 +19,12 @@ from devenv.app.bring_up import BringUp
 from devenv.app.bus import Bus
 from devenv.app.crew import Crew
 from devenv.app.port_clearing import PortsRefused
+from devenv.app.pruning import Pruning
 from devenv.app.remembering import keep_record, save_record
-from devenv.app.requests import DownRequest, Reading, UpRequest
+from devenv.app.requests import DownRequest, PruneRequest, Reading, UpRequest
 from devenv.app.take_down import TakeDown
 from devenv.app.toolbox import Toolbox
+from devenv.domain.cleaning import encode_report
 from devenv.domain.conflict_words import describe_conflict
 from devenv.domain.conflicts import Consent, can_ask, holder_key
 from devenv.domain.errors import DaemonUnreachable, DevenvError, Interrupted, UsageError, to_fields
@@ -73,6 +76,8 @@ class Supervisor:
         self._report_bug = report_bug
         self._ids = count(1)
         self._lock = anyio.Lock()
+        self._conducted: Operation | None = None
+        """The one that has its turn."""
         self._crew: Crew | None = None
         self._reading = Reading(directory="")
 
@@ -122,15 +127,24 @@ class Supervisor:
                 if other.verb == "up":
                     other.reason = "`devenv down` was asked for meanwhile"
                     other.end()
-        return self._begin("stop" if request.services else "down", lambda _: self._down(request))
+        return self._begin("stop" if request.services else "down", lambda operation: self._down(operation, request))
+
+    def begin_prune(self, request: PruneRequest) -> Operation:
+        """Start a `prune`; it waits for its turn, so that it removes nothing that an `up` is making."""
+        return self._begin("prune", lambda operation: self._prune(operation, request))
 
     def cancel(self, operation: str, *, now: bool) -> None:
-        """End an operation: what an `up` started is stopped; with `now` by the hard signal."""
+        """End an operation: what an `up` started is stopped; with `now` by the hard signal.
+
+        A `down` or `stop` goes on: half of it helps nobody, and with `now` it ends soon.
+        """
         found = self.operations.get(operation)
         if found is None:
             return
         if now:
             self.crew.hurry()
+        elif found.verb in {"down", "stop"} and self._conducted is found:
+            self.crew.board.note("still stopping; Ctrl-C again uses the hard signal at once", level="warning")
         found.end()
 
     async def describe_place(self, service: str | None, reading: Reading) -> dict[str, object]:
@@ -161,7 +175,7 @@ class Supervisor:
         operation = Operation(id=f"{verb}-{next(self._ids)}", verb=verb, before=self.snapshot())
         busy = [other.verb for other in self.operations.values()]
         self.operations[operation.id] = operation
-        if busy and verb == "up":
+        if busy and (verb in {"up", "stop"} or verb in busy):
             self.crew.board.note(f"`devenv {busy[0]}` is under way: following it")
         self.crew.tasks.start_soon(self._conduct, operation, body)
         return operation
@@ -174,10 +188,12 @@ class Supervisor:
         outcome = Outcome(failures=[cut_off])
         try:
             await self._take_turn(operation)
+            self._conducted = operation
             try:
                 self.bus.publish(OperationStarted(operation=operation.id, verb=operation.verb))
                 outcome = await body(operation)
             finally:
+                self._conducted = None
                 self.crew.calm_down()
                 self._lock.release()
         except DevenvError as error:
@@ -234,13 +250,34 @@ class Supervisor:
             failures += await bring_up.roll_back()
         return failures
 
-    async def _down(self, request: DownRequest) -> Outcome:
+    async def _down(self, operation: Operation, request: DownRequest) -> Outcome:
         take_down = TakeDown(crew=self.crew, request=request, reading=self._reading)
         failures = await take_down.run()
-        if not request.services and not failures:  # else something is left that the record must still know
+        is_down = not request.services and not failures
+        outcome = Outcome(failures=failures, summary=take_down.summary)
+        if request.prune and not request.services:
+            pruned = await self._prune(operation, PruneRequest(reading=self._reading))
+            told = {error.what for error in failures}  # an engine that is gone is gone for both
+            outcome.failures += [error for error in pruned.failures if error.what not in told]
+            outcome.summary |= pruned.summary
+        if is_down:  # else something is left that the record must still know
             self.crew.forget()
             self.down.set()
-        return Outcome(failures=failures, summary=take_down.summary)
+        return outcome
+
+    async def _prune(self, operation: Operation, request: PruneRequest) -> Outcome:
+        pruning = Pruning(crew=self.crew, request=request)
+        outcome = Outcome()
+        with operation.scope:
+            try:
+                await anyio.lowlevel.checkpoint()  # Ctrl-C may have come before its turn
+                outcome.failures = await pruning.run()
+            except DevenvError as error:
+                outcome.failures = [error]
+        if operation.scope.cancelled_caught:
+            outcome.failures = [Interrupted("interrupted", why=operation.reason, fix="devenv prune")]
+        outcome.summary = {"pruned": encode_report(pruning.report)}
+        return outcome
 
 
 async def _run_up(bring_up: BringUp, outcome: Outcome) -> None:

@@ -3,11 +3,11 @@
 Must not construct anything: `daemon.wiring` does, or a test. Invariant: everything that touches the machine is in here.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from devenv.app.ports import Containers, Inspector, Logs, PortTable, Processes, RunRecord
+from devenv.app.ports import Checkouts, Cleaner, Containers, Inspector, Logs, PortTable, Processes, RunRecord
 from devenv.app.requests import Reading
 from devenv.app.runner import ChooseStages
 from devenv.domain.errors import HostError
@@ -48,6 +48,9 @@ class Toolbox:
     itself: Callable[[int], Self]
     """Takes the pid of the asking command; returns who we are, and which other stacks there are."""
     choose_stages: ChooseStages
+    open_checkouts: Callable[[Mapping[str, str]], Checkouts]
+    """Takes the environment of the asking command, in which git runs."""
     inspector: Inspector
+    cleaner: Cleaner
     boot: str
     cpus: int

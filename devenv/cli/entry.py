@@ -86,14 +86,15 @@ def _read_rest(plain: Plain, words: Iterator[str]) -> Plain | None:
 def _up(plain: Plain, session: "Session") -> int:
     from devenv.cli.lifting import UpOptions, bring_up  # noqa: PLC0415
 
-    options = UpOptions(services=tuple(plain.services), progress=plain.progress, as_json=plain.as_json)
+    options = UpOptions(services=tuple(plain.services), pull=True, progress=plain.progress, as_json=plain.as_json)
     return bring_up(session, options)
 
 
 def _down(plain: Plain, session: "Session") -> int:
     from devenv.cli.lifting import take_down  # noqa: PLC0415
 
-    return take_down(session, {"volumes": False, "grace_s": None}, progress=plain.progress, as_json=plain.as_json)
+    body = {"volumes": False, "grace_s": None, "prune": False}
+    return take_down(session, body, progress=plain.progress, as_json=plain.as_json, with_sync=True)
 
 
 def _status(plain: Plain, session: "Session") -> int:

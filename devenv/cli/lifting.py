@@ -4,6 +4,7 @@ Thin: build a request, follow it, turn its end into an exit status. Must not dec
 Invariant: a question is asked only where a person can answer, and its answer counts for this one run.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,9 @@ from typing import Any
 from devenv.api.client import Client
 from devenv.cli.follow import Followed, View, follow, follow_begun
 from devenv.cli.output import can_ask, format_table, here, is_live, print_aside, print_data
-from devenv.cli.session import Session
-from devenv.cli.views.plain import JsonLinesView, PlainView
-from devenv.cli.views.words import errors_text, steps_of
+from devenv.cli.session import Session, mentions_git
+from devenv.cli.views.plain import JsonLinesView, PlainView, SilentView
+from devenv.cli.views.words import ending_document, errors_text, steps_of
 from devenv.domain.errors import UsageError
 
 PROGRESS = ("auto", "plain", "json", "quiet")
@@ -31,6 +32,7 @@ class UpOptions:
     rollback: bool = False
     free_ports: bool = False
     strict: bool = False
+    pull: bool = False
     engine: str | None = None
     timeout: str | None = None
     attach: bool = False
@@ -52,11 +54,24 @@ def bring_up(session: Session, options: UpOptions) -> int:
     return followed.ended.status
 
 
-def take_down(session: Session, body: Mapping[str, Any], *, progress: str, as_json: bool) -> int:
-    """End the stack; return the exit status."""
-    view = _choose_view(progress, as_json=as_json)
+def take_down(session: Session, body: Mapping[str, Any], *, progress: str, as_json: bool, with_sync: bool) -> int:
+    """End the stack, then sync what `git:` asks for, whatever came of the first; return the exit status."""
+    view = SilentView() if as_json else _choose_view(progress, as_json=False)
     # A daemon looks even where no record says that something runs: it may be lost, and volumes outlive it.
-    return follow(session.ensure(), "/v1/down", dict(body), view).ended.status
+    followed = follow(session.ensure(), "/v1/down", dict(body), view)
+    document = ending_document(followed.ended, followed.snapshot) if as_json else None
+    if "pruned" in followed.ended.summary and not as_json and progress not in {"json", "quiet"}:
+        from devenv.cli.pruning import show_pruned  # noqa: PLC0415 - only with `--prune`
+
+        show_pruned(followed.ended)
+    status = followed.ended.status
+    if with_sync and mentions_git(session):
+        from devenv.cli.syncing import sync_after  # noqa: PLC0415 - reads the configuration
+
+        status = sync_after(session, status, progress=progress, document=document)
+    if document is not None:
+        print_data(json.dumps(document))
+    return status
 
 
 def stop_services(session: Session, services: tuple[str, ...], *, grace_s: float | None, as_json: bool) -> int:
@@ -96,6 +111,7 @@ def _up_body(session: Session, options: UpOptions) -> dict[str, Any]:
         "rollback": options.rollback,
         "free_ports": options.free_ports,
         "strict": options.strict,
+        "pull": options.pull,
         "timeout_s": _seconds(options.timeout),
     }
 

@@ -11,7 +11,14 @@ from typing import Annotated
 import typer
 
 from devenv import __version__
-from devenv.cli import commands_beside, commands_checking, commands_reading, commands_snapshots
+from devenv.cli import (
+    commands_beside,
+    commands_checking,
+    commands_pruning,
+    commands_reading,
+    commands_snapshots,
+    commands_syncing,
+)
 from devenv.cli.arguments import Json, Services, session_of
 from devenv.cli.boundary import conduct
 from devenv.cli.output import print_data
@@ -53,6 +60,9 @@ def up(
     rollback: Annotated[bool, typer.Option("--rollback", help="On failure stop what this `up` started.")] = False,
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Stop whoever holds a needed port.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail where a check could not be made, too.")] = False,
+    no_pull: Annotated[
+        bool, typer.Option("--no-pull", help="Start with what is checked out: leave git alone.")
+    ] = False,
     engine: Annotated[
         str | None, typer.Option("--engine", envvar="DEVENV_ENGINE", help="auto, docker or embedded.")
     ] = None,
@@ -78,6 +88,7 @@ def up(
         rollback=rollback,
         free_ports=free_ports,
         strict=strict,
+        pull=not no_pull,
         engine=engine,
         timeout=timeout,
         attach=attach,
@@ -92,15 +103,17 @@ def down(
     context: typer.Context,
     volumes: Annotated[bool, typer.Option("-v", "--volumes", help="Remove the stack's named volumes too.")] = False,
     timeout: Annotated[float | None, typer.Option("-t", "--timeout", help="Seconds until the hard signal.")] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Give disk space back, as `devenv prune` does.")] = False,
+    no_sync: Annotated[bool, typer.Option("--no-sync", help="Leave out the git sync.")] = False,
     progress: Annotated[str, typer.Option("--progress", envvar="DEVENV_PROGRESS")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """End everything that the stack runs; containers and networks go, named volumes stay."""
+    """End everything that the stack runs (containers and networks go, named volumes stay), then sync as `git:` says."""
     from devenv.cli.lifting import take_down  # noqa: PLC0415
 
     session = session_of(context)
-    body = {"volumes": volumes, "grace_s": timeout}
-    raise typer.Exit(take_down(session, body, progress=progress, as_json=as_json))
+    body = {"volumes": volumes, "grace_s": timeout, "prune": prune}
+    raise typer.Exit(take_down(session, body, progress=progress, as_json=as_json, with_sync=not no_sync))
 
 
 @app.command()
@@ -161,6 +174,8 @@ commands_reading.register(app)
 commands_beside.register(app)
 commands_checking.register(app)
 commands_snapshots.register(app)
+commands_pruning.register(app)
+commands_syncing.register(app)
 
 
 def run(arguments: list[str]) -> int:

@@ -34,6 +34,15 @@ def confirm(question: str) -> bool:
     return _read(f"{question} [y/N] ").lower() in {"y", "yes"}
 
 
+async def confirm_beside(question: str) -> bool:
+    """Do as `confirm` while an event loop runs, which goes on meanwhile: a thread that reads could not be ended."""
+    import anyio  # noqa: PLC0415 - only where a loop runs, and has loaded it
+
+    _show(f"{question} [y/N] ")
+    await anyio.wait_readable(sys.stdin)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def _choose(service: str, *, can_stop: bool) -> str:
     stop = "1) stop it   " if can_stop else ""
     while True:
@@ -45,8 +54,12 @@ def _choose(service: str, *, can_stop: bool) -> str:
 
 def _read(prompt: str) -> str:
     try:
-        print(prompt, end="", file=sys.stderr, flush=True)  # noqa: T201 - a question is asked where the user looks
+        _show(prompt)
         return sys.stdin.readline().strip()
     except KeyboardInterrupt:
         print_aside("")
         return ""
+
+
+def _show(prompt: str) -> None:
+    print(prompt, end="", file=sys.stderr, flush=True)  # noqa: T201 - a question is asked where the user looks

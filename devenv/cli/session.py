@@ -82,6 +82,14 @@ class Session:
         return self.paths.record.exists()
 
 
+def mentions_git(session: Session) -> bool:
+    """Tell whether the stack's file may ask for a sync, without reading it as YAML: that costs 100 ms."""
+    try:
+        return b"git" in Path(session.file).read_bytes()
+    except OSError:
+        return False
+
+
 def open_session(file: str | None, project: str | None, profiles: tuple[str, ...]) -> Session:
     """Return the session of the stack in or above the current folder, or of `file`."""
     found = file if file is not None else find_file(str(Path.cwd()))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import __version__
+from devenv.adapters.state.limits import bound_log, find_old_crashes, remove_files
 from devenv.adapters.state.paths import Lock, StatePaths, locate
 from devenv.daemon import BUSY, READY
 
@@ -29,6 +30,9 @@ TURN_S = 0.0005
 
 HEAD_START_S = 1.0
 """So long at most does the first `up` have the processor for itself before the API is loaded."""
+
+LOG_LOOK_S = 60.0
+"""So often is the size of the daemon's own log looked at."""
 
 LINGER_S = 2.0
 """A daemon with nothing to do ends after this long, so that a next command finds it or starts a fresh one."""
@@ -94,6 +98,7 @@ async def _run(paths: StatePaths, listener: socket.socket, start: Mapping[str, A
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(_end_when_idle, supervisor, tasks.cancel_scope)
         tasks.start_soon(_end_when_down, supervisor, tasks.cancel_scope)
+        tasks.start_soon(_bound_log, paths.daemon_log)
         if first is not None:
             await _let_begin(supervisor, first)
         await load_apart(_load_server)
@@ -177,8 +182,17 @@ async def _end_when_down(supervisor: Any, scope: Any) -> None:
         await anyio.sleep(LINGER_S)
 
 
+async def _bound_log(log: Path) -> None:
+    """Keep the daemon's own log small, for ever."""
+    import anyio  # noqa: PLC0415
+
+    while True:
+        bound_log(log)
+        await anyio.sleep(LOG_LOOK_S)
+
+
 def write_crash_file(folder: Path, error: BaseException) -> str:
-    """Write what a bug report needs; return the command that shows it."""
+    """Write what a bug report needs, and let the oldest go; return the command that shows it."""
     import platform  # noqa: PLC0415 - only for this
     import traceback  # noqa: PLC0415
 
@@ -186,4 +200,5 @@ def write_crash_file(folder: Path, error: BaseException) -> str:
     path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
     head = f"devenv {__version__}\npython {platform.python_version()}\nsystem {platform.platform()}\n\n"
     path.write_text(head + "".join(traceback.format_exception(error)))
+    remove_files(find_old_crashes(folder))
     return f"less {path}"

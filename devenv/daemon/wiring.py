@@ -20,8 +20,10 @@ from devenv.adapters.processes.host import HostProcesses
 from devenv.adapters.state.claims import claim_project, list_stacks
 from devenv.adapters.state.paths import StatePaths
 from devenv.adapters.state.run_record import JsonRunRecord
+from devenv.app.ports import Cleaning
 from devenv.app.requests import Reading
 from devenv.app.toolbox import Toolbox
+from devenv.domain.cleaning import PruneReport
 from devenv.domain.errors import HostError
 from devenv.domain.holders import ContainerFacts
 from devenv.domain.model import ComposeProject, EngineChoice, Stack, Stop, Transport
@@ -30,11 +32,12 @@ from devenv.probes.defaults import default_stages
 
 if TYPE_CHECKING:
     from devenv.adapters.engine.containers import DockerEngine
+    from devenv.adapters.git.pulling import GitCheckouts
 
 
 def build(paths: StatePaths, reading: Reading) -> Toolbox:
     """Return the real toolbox for the stack at `paths`, started by the command behind `reading`."""
-    processes = HostProcesses(paths.key)
+    processes = HostProcesses(paths.key, str(paths.logs))
     engines = _Engines(paths, reading.environment)
     return Toolbox(
         processes=processes,
@@ -51,7 +54,9 @@ def build(paths: StatePaths, reading: Reading) -> Toolbox:
         stop_container=engines.stop_foreign,
         itself=lambda pid: _describe_self(paths, pid),
         choose_stages=default_stages,
+        open_checkouts=_open_checkouts,
         inspector=WorkerInspector(module="devenv.daemon.inspector", state_dir=str(paths.folder)),
+        cleaner=_LateCleaner(processes, paths),
         boot=identity.read_boot_id(),
         cpus=os.cpu_count() or 2,
     )
@@ -107,6 +112,12 @@ def _embedded_data(paths: StatePaths) -> Path:
     return paths.folder / "data"
 
 
+def _open_checkouts(environment: Mapping[str, str]) -> "GitCheckouts":
+    from devenv.adapters.git.pulling import GitCheckouts  # noqa: PLC0415 - only where `git:` asks for it
+
+    return GitCheckouts(environment=environment)
+
+
 def _describe_self(paths: StatePaths, pid: int) -> Self:
     """Return who we are: this daemon, and the command at `pid` with everything above it."""
     ancestors = {*identity.list_ancestors(os.getpid()), pid, *identity.list_ancestors(pid)}
@@ -124,6 +135,22 @@ def _describe_self(paths: StatePaths, pid: int) -> Self:
         home=str(Path.home()),
         stacks=others,
     )
+
+
+class _LateCleaner:
+    """The cleaner, loaded by the first prune: no `up` pays for it."""
+
+    def __init__(self, processes: HostProcesses, paths: StatePaths) -> None:
+        self._processes = processes
+        self._paths = paths
+
+    async def clean(self, cleaning: Cleaning) -> PruneReport:
+        """Remove what may go and say what stays, and why."""
+        from devenv.adapters.cleaning.host import HostCleaner  # noqa: PLC0415 - see above
+
+        home = self._paths.home
+        cleaner = HostCleaner(run=self._processes.run, home=home, crashes=(self._paths.crash, home / "crash"))
+        return await cleaner.clean(cleaning)
 
 
 class _Engines:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from devenv.domain.cleaning import CleanRules
+from devenv.domain.cleaning import CleanRules, LogRules
 from devenv.domain.git_rules import GitRules
 from devenv.domain.probe import Probe
 
@@ -284,6 +284,11 @@ class Stack:
     clean: CleanRules | None = None
     notes: tuple[str, ...] = ()
     """What was left out or decided while reading, one sentence each; always shown."""
+
+    @property
+    def log_rules(self) -> LogRules:
+        """Return when logs are rotated."""
+        return self.clean.logs if self.clean else LogRules()
 
 
 def fingerprint(service: Service, inherited: Mapping[str, str] | None = None) -> str:

@@ -17,9 +17,11 @@ class Look:
 
     `branch` is '' where HEAD is detached, `head` is '' where there is no commit yet. `under_way` is merge, rebase,
     cherry-pick, revert, bisect or am, or ''. The three counts are paths. `unmerged` are paths with conflicts in the
-    index; `marked` are changed files that hold conflict markers. `is_stray` tells that no ref but HEAD has `head`.
-    `index_lock_age_s` is the age of an index.lock, None where there is none. `branches` maps local branches to commits,
-    `checked_out` those that a work tree has to its folder, `remotes` names to URLs (passwords left out).
+    index; `marked` are changed files that hold conflict markers; `nested` are untracked repositories, whose files are
+    their own. `unpublished_submodules` have a commit checked out that none of their remotes is known to have.
+    `is_stray` tells that no ref but HEAD has `head`. `index_lock_age_s` is the age of an index.lock, None for none.
+    `branches` maps local branches to commits, `checked_out` those that a work tree has to its folder, `remotes` names
+    to URLs (passwords left out).
     """
 
     root: str
@@ -34,7 +36,9 @@ class Look:
     marked: tuple[str, ...] = ()
     is_shallow: bool = False
     is_stray: bool = False
+    nested: tuple[str, ...] = ()
     dirty_submodules: tuple[str, ...] = ()
+    unpublished_submodules: tuple[str, ...] = ()
     index_lock_age_s: float | None = None
     remotes: Mapping[str, str] = field(default_factory=dict)
     branches: Mapping[str, str] = field(default_factory=dict)
@@ -56,32 +60,40 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """Work that is kept in `ref`, and the command that brings it back. `is_new` is False where it was kept before."""
-
-    ref: str
-    commit: str
-    files: int
-    restore: str
-    is_new: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A changed file that no commit may take, and why: it stays in the work tree."""
+    """A changed file that a commit may not take, or that cannot be kept, and why: it stays in the work tree."""
 
     path: str
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Work that is kept in `ref`, and the command that brings it back. `is_new` is False where it was kept before.
+
+    `left_out` is what could not be kept: it is in the work tree and nowhere else.
+    """
+
+    ref: str
+    commit: str
+    files: int
+    restore: str
+    is_new: bool = True
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """A commit that a sync made: '' where nothing was left to commit."""
+    """A commit that a sync made: '' where nothing was left to commit.
+
+    `kept` has what was staged of files that changed again since, as the commit took them from the work tree.
+    """
 
     commit: str = ""
     branch: str = ""
     files: int = 0
     left_out: tuple[LeftOut, ...] = ()
+    kept: Kept | None = None
 
 
 class Promoting(StrEnum):
@@ -163,15 +175,20 @@ class RepositoryReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """A file of a mirror's target that differs from what a mirror run put there, and how; it was not overwritten."""
+    """A path of a mirror's target that was left as it is, why, and how it differs from the source."""
 
     path: str
+    why: str = "it was edited here"
     diff: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorReport:
-    """One mirror: what was (or would be) copied and deleted below the target, and what was left as it is."""
+    """One mirror: what was (or would be) copied and deleted below the target, and what was left as it is.
+
+    `paths` are the files of the mirror that differ from the last commit, from the top of the target's repository: a
+    commit takes them and nothing else. There are none where the rule asks for no commit.
+    """
 
     source: str
     target: str
@@ -179,6 +196,7 @@ class MirrorReport:
     deleted: tuple[str, ...] = ()
     edited: tuple[Edited, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    paths: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
     committed: Committed | None = None
 

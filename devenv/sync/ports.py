@@ -1,7 +1,7 @@
 """What a sync needs of a repository, as Protocols; `adapters.git` implements them.
 
-Invariant: nothing here names git's options or files. Every method may raise HostError with what, why and fix; none waits
-for a person, and each wait on a remote has its deadline.
+Invariant: nothing here names git's options or files. Every method may raise a DevenvError with what, why and fix; none
+waits for a person, and each wait on a remote has its deadline.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from devenv.domain.git_rules import Promotion, SyncRules
-from devenv.domain.syncing import Committed, Kept, LeftOut, Look, Promoted, PushRow
+from devenv.domain.git_rules import MirrorRule, Promotion, SyncRules
+from devenv.domain.syncing import Committed, Kept, LeftOut, Look, MirrorReport, Promoted, PushRow
 
 Say = Callable[[str], None]
 """Tells the user one sentence while a sync is under way."""
@@ -28,9 +28,17 @@ class CommitPlan:
 
 
 class Repository(Protocol):
-    """One repository and its remotes."""
+    """One repository and its remotes: `name` is what it is called, `shown` its folder as the user would type it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Return what it is called in a report."""
+        ...
+
+    @property
+    def shown(self) -> str:
+        """Return its folder as the user would type it."""
+        ...
 
     async def look(self) -> Look:
         """Return its state; raises UsageError where the folder is in no repository."""
@@ -47,6 +55,10 @@ class Repository(Protocol):
         """
         ...
 
+    async def keep_head(self, look: Look, stamp: str) -> Kept | None:
+        """Give the commit of a detached HEAD, which no ref has, a ref of its own."""
+        ...
+
     async def plan_commit(self, look: Look, within: Sequence[str] = ()) -> CommitPlan:
         """Return what a commit would take of everything that changed, or of what changed `within` these paths."""
         ...
@@ -59,7 +71,7 @@ class Repository(Protocol):
         ...
 
     async def ask_remotes(self, look: Look, rules: SyncRules) -> tuple[Heads, tuple[PushRow, ...]]:
-        """Ask every remote of the rules, in parallel; return what they have, and a failed row for each that is silent."""
+        """Ask every remote of the rules at once; return what they have, and failed rows for those that are silent."""
         ...
 
     async def promote(self, look: Look, promotion: Promotion, heads: Heads, *, dry_run: bool) -> Promoted:
@@ -68,4 +80,16 @@ class Repository(Protocol):
 
     async def push(self, look: Look, rules: SyncRules, heads: Heads, *, dry_run: bool) -> tuple[PushRow, ...]:
         """Push every branch of the rules to every remote in `heads`, in parallel, and ask each what it has then."""
+        ...
+
+
+class Mirrors(Protocol):
+    """What copies a folder into another repository."""
+
+    async def find_top(self, rule: MirrorRule) -> str:
+        """Return the top of the repository that the target lies in; raises HostError where it lies in none."""
+        ...
+
+    async def copy(self, rule: MirrorRule, *, dry_run: bool) -> MirrorReport:
+        """Make the target like the source, as far as that loses nothing."""
         ...

@@ -1,10 +1,11 @@
-"""The services of the seven by themselves: from the engine's start to the first answer, and how long a stop takes.
+"""The services of the seven by themselves: from the engine's start to the first answer, and how long their end takes.
 
-Uses nothing of devenv or Compose but `create`. Invariant: while one is measured, no other starts or stops.
+Uses nothing of devenv or Compose but `create`. Invariant: while one is measured, no other starts, stops or is removed.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,26 @@ from tests.bench.lab import Failed, Lab
 WEB = {"api": 8000, "signup": 8002, "docs": 3000, "bouncer": 8080, "web": 5173}
 
 
-def measure_alone(
-    lab: Lab, folder: Path, more: Mapping[str, str], starts: dict[str, list[float]], stops: dict[str, list[float]]
-) -> None:
-    """Measure each service by itself: from the engine's start to its first answer, and its stop."""
+@dataclass(slots=True, kw_only=True)
+class Alone:
+    """The seconds that each service takes by itself, and (`network`) the removal of their empty network."""
+
+    starts: dict[str, list[float]] = field(default_factory=dict)
+    stops: dict[str, list[float]] = field(default_factory=dict)
+    removals: dict[str, list[float]] = field(default_factory=dict)
+    network: list[float] = field(default_factory=list)
+
+    @property
+    def ends(self) -> dict[str, list[float]]:
+        """Return stop and removal as one."""
+        return {
+            name: [stop_s + removal_s for stop_s, removal_s in zip(stops, self.removals[name], strict=True)]
+            for name, stops in self.stops.items()
+        }
+
+
+def measure_alone(lab: Lab, folder: Path, more: Mapping[str, str], seen: Alone) -> None:
+    """Measure each service by itself: from the engine's start to its first answer, its stop, and its removal."""
     from docker import APIClient
 
     project = f"{lab.prefix}i"
@@ -28,16 +45,22 @@ def measure_alone(
         rows = client.containers(all=True, filters={"label": f"com.docker.compose.project={project}"})
         found = {row["Labels"]["com.docker.compose.service"]: row["Id"] for row in rows}
         for name in lab.shuffled(found):
-            began = time.monotonic()
-            client.start(found[name])
-            _await_answer(client, found[name], name)
-            starts.setdefault(name, []).append(time.monotonic() - began)
-            began = time.monotonic()
-            client.stop(found[name])
-            stops.setdefault(name, []).append(time.monotonic() - began)
+            one = found[name]
+            _clock(seen.starts, name, lambda one=one, name=name: (client.start(one), _await_answer(client, one, name)))  # type: ignore[misc]
+            _clock(seen.stops, name, lambda one=one: client.stop(one))  # type: ignore[misc]
+            _clock(seen.removals, name, lambda one=one: client.remove_container(one, v=True))  # type: ignore[misc]
+        began = time.monotonic()
+        client.remove_network(f"{project}_default")
+        seen.network.append(time.monotonic() - began)
     finally:
         client.close()
         lab.clear_project(project)
+
+
+def _clock(samples: dict[str, list[float]], name: str, action: Callable[[], object]) -> None:
+    began = time.monotonic()
+    action()
+    samples.setdefault(name, []).append(time.monotonic() - began)
 
 
 def _await_answer(client: Any, container: str, name: str) -> None:

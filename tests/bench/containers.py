@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.alone import WEB, find_longest, measure_alone, read_needs
+from tests.bench.alone import WEB, Alone, find_longest, measure_alone, read_needs
 from tests.bench.lab import STACKS, Lab
 from tests.bench.rows import Row, compare, middle, show_ms
 
@@ -154,39 +154,61 @@ def _race(
     return seen
 
 
+_SLOW_ENDS = {"api": 0.5, "signup": 0.4, "docs": 1.0, "bouncer": 0.3, "web": 0.6}
+"""Seconds that a web service takes to end after TERM, as one does that finishes its requests first."""
+
+
 def run_seven(lab: Lab) -> list[Row]:
     """Case 2, and case 6 on containers: the seven services, their critical path, and their own stop times."""
+    return _run_seven(lab, "seven", {})
+
+
+def run_slow_ends(lab: Lab) -> list[Row]:
+    """Case 6 on containers that take 0.3 to 1 s to end."""
+    end = "lambda *_: (time.sleep(float(os.environ['END_S'])), os._exit(0))"
+    program = (
+        "import os, runpy, signal, time; real = signal.signal; "
+        f"signal.signal = lambda number, _: real(number, {end}); runpy.run_path('/app/app.py')"
+    )
+    services = {
+        name: {"command": ["python3", "-S", "-c", program], "environment": {"END_S": str(seconds)}}
+        for name, seconds in _SLOW_ENDS.items()
+    }
+    override = {"compose.override.yaml": json.dumps({"services": services})}
+    return [row for row in _run_seven(lab, "slow", override) if row.case == "down-slow"]
+
+
+def _run_seven(lab: Lab, case: str, also: Mapping[str, str]) -> list[Row]:
     http = "".join(f"  {name}: {{ready: {{http: /health}}}}\n" for name in WEB)
+    files = ", ".join(["compose.yaml", *also])
     probed = (
-        "compose: [compose.yaml]\nservices:\n"
+        f"compose: [{files}]\nservices:\n"
         '  postgres: {ready: {sql: "postgresql://app:app@127.0.0.1:${postgres.port}/app"}}\n'
         '  redis: {ready: {redis: "redis://127.0.0.1:${redis.port}"}}\n' + http
     )
+
+    def stack(name: str, text: str = "") -> Path:
+        return lab.stack(f"{case}-{name}", "seven.yml", text, also)
+
+    mark = f"{lab.prefix}{case[:2]}"
     contestants = {
-        "devenv": Contestant(
-            name="devenv", folder=lab.stack("seven-bare", "seven.yml"), project=f"{lab.prefix}f", command=_devenv
-        ),
+        "devenv": Contestant(name="devenv", folder=stack("bare"), project=f"{mark}f", command=_devenv),
         "devenv+probes": Contestant(
-            name="devenv+probes", folder=lab.stack("seven-probes", "seven.yml", probed), project=f"{lab.prefix}g",
-            command=_devenv,
+            name="devenv+probes", folder=stack("probes", probed), project=f"{mark}g", command=_devenv
         ),
-        "compose": Contestant(
-            name="compose", folder=lab.stack("seven-compose", "seven.yml"), project=f"{lab.prefix}h", command=_compose
-        ),
-    }  # fmt: skip
+        "compose": Contestant(name="compose", folder=stack("compose"), project=f"{mark}h", command=_compose),
+    }
     more = {"BASE_PORT": lab.find_base_port()}
-    alone = lab.stack("seven-alone", "seven.yml")
+    alone, seen = stack("alone"), Alone()
     ups: dict[str, list[float]] = {}
     downs: dict[str, list[float]] = {}
-    starts: dict[str, list[float]] = {}
-    stops: dict[str, list[float]] = {}
     for _ in range(lab.rounds):
         for name in lab.shuffled((*contestants, "alone")):
             if name == "alone":
-                measure_alone(lab, alone, more, starts, stops)
+                measure_alone(lab, alone, more, seen)
             else:
                 _seven_turn(lab, contestants[name], more, ups, downs)
-    return _seven_rows(ups, downs, starts, stops)
+    return [*_up_rows(ups, seen), *_down_rows(f"down-{case}", downs, seen)]
 
 
 def _seven_turn(
@@ -201,13 +223,9 @@ def _seven_turn(
         lab.clear_project(one.project)
 
 
-def _seven_rows(
-    ups: dict[str, list[float]], downs: dict[str, list[float]], starts: dict[str, list[float]],
-    stops: dict[str, list[float]],
-) -> list[Row]:  # fmt: skip
+def _up_rows(ups: dict[str, list[float]], alone: Alone) -> list[Row]:
     needs = read_needs(STACKS / "seven.yml")
-    start_s, path = find_longest(needs, {name: middle(samples) for name, samples in starts.items()})
-    stop_s, stop_path = find_longest(needs, {name: middle(samples) for name, samples in stops.items()})
+    start_s, path = find_longest(needs, {name: middle(samples) for name, samples in alone.starts.items()})
     rows: list[Row] = []
     peer = ("compose --wait", ups["compose"])
     for name, what in (("devenv", "zero configuration"), ("devenv+probes", "own probes")):
@@ -215,15 +233,33 @@ def _seven_rows(
         own = middle(ups[name])
         detail = f"{name} {show_ms(ups[name])} ms, {' > '.join(path)} {start_s * 1000:.0f} ms"
         over = f"up, 7 services, {what}, over its critical path"
-        rows.append(Row(case="up-seven", what=over, value=own / start_s, limit=1.20, detail=detail, samples=starts))
-    own, beside = downs["devenv+probes"], f"compose down {show_ms(downs['compose'])} ms"
-    chain = f"{' > '.join(reversed(stop_path))} {stop_s * 1000:.0f} ms"
-    rows.append(
-        Row(
-            case="down-seven", what="down, 7 services, over the slowest chain of stops", value=middle(own) / stop_s,
-            limit=1.15, detail=f"devenv {show_ms(own)} ms, {chain}; {beside}", samples=stops,
+        rows.append(
+            Row(case="up-seven", what=over, value=own / start_s, limit=1.20, detail=detail, samples=alone.starts)
         )
-    )  # fmt: skip
+    return rows
+
+
+def _down_rows(case: str, downs: dict[str, list[float]], alone: Alone) -> list[Row]:
+    """Return `down` over its critical path, and over Compose's `down`.
+
+    The path is what the engine itself takes for what has to happen one after the other: stop and removal of each
+    container on the slowest chain, then the removal of the network that they shared. The ratio to the chain alone is
+    told beside it.
+    """
+    needs = read_needs(STACKS / "seven.yml")
+    chain_s, path = find_longest(needs, {name: middle(samples) for name, samples in alone.ends.items()})
+    path_s = chain_s + middle(alone.network)
+    links = f"{' > '.join(reversed(path))} {chain_s * 1000:.0f} ms, network {show_ms(alone.network)} ms"
+    rows: list[Row] = []
+    for name, what in (("devenv", "zero configuration"), ("devenv+probes", "own probes")):
+        own = downs[name]
+        detail = f"{name} {show_ms(own)} ms, {links}"
+        for over, seconds, limit in (("critical path", path_s, 1.10), ("slowest chain without network", chain_s, None)):
+            text = f"down, 7 services, {what}, over the {over}"
+            value = middle(own) / seconds
+            rows.append(Row(case=case, what=text, value=value, limit=limit, detail=detail, samples=alone.ends))
+        peer = ("compose down", downs["compose"])
+        rows.append(compare(case, f"down, 7 services, {what}, over compose", (name, own), peer, 1.0))
     return rows
 
 

@@ -206,7 +206,7 @@ def run_down(lab: Lab) -> list[Row]:
     path_s = middle(alone) * len(chain)
     detail = f"devenv {show_ms(down)} ms, 3 stops of {show_ms(alone)} ms one after the other"
     value = middle(down) / path_s
-    return [Row(case="down", what="down, 3-chain of processes", value=value, limit=1.15, detail=detail)]
+    return [Row(case="down", what="down, 3-chain of processes", value=value, limit=1.10, detail=detail)]
 
 
 def _stop_alone(lab: Lab, script: str) -> float:

@@ -11,16 +11,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.containers import images_missing, run_chain, run_flat, run_seven
+from tests.bench.containers import images_missing, run_chain, run_flat, run_seven, run_slow_ends
 from tests.bench.lab import Lab, open_lab
 from tests.bench.processes import run_down, run_lag, run_many, run_printing
 from tests.bench.quiet import run_holders, run_idle
 from tests.bench.rows import Row, format_rows, to_json
 from tests.bench.schema import run_gate, run_models
+from tests.bench.sync import run_sync
 
 CASES: dict[str, Callable[[Lab], list[Row]]] = {
     "chain": run_chain,
     "seven": run_seven,
+    "slow": run_slow_ends,
     "flat": run_flat,
     "lag": run_lag,
     "down": run_down,
@@ -30,8 +32,9 @@ CASES: dict[str, Callable[[Lab], list[Row]]] = {
     "holders": run_holders,
     "gate": run_gate,
     "models": run_models,
+    "sync": run_sync,
 }
-NEED_ENGINE = frozenset({"chain", "seven", "flat"})
+NEED_ENGINE = frozenset({"chain", "seven", "slow", "flat"})
 
 
 def main() -> int:

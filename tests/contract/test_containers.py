@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from devenv.app.ports import Container, ContainerExit, Containers
+from devenv.app.ports import Container, ContainerExit, Containers, PruneScope, Removal
 from devenv.domain.errors import PortHeld, StartFailed, StopFailed
 from devenv.domain.model import Port, Stop
 from devenv.domain.probe import Executed
@@ -207,7 +207,7 @@ async def test_start_names_the_port_when_it_is_held(world: World) -> None:
     assert "shut" in held.value.what
     assert (await world.find("shut")).state == "created"
     await world.containers.remove([made.id])
-    assert len(await world.containers.remove_networks()) == 1
+    assert len((await world.containers.remove_networks()).removed) == 1
 
 
 async def test_start_fails_when_the_container_is_gone(world: World) -> None:
@@ -273,7 +273,9 @@ async def test_stop_ends_a_container_when_it_reacts(world: World) -> None:
     async with watching(world.containers) as take:
         made = await world.start("web")
         await _until_written(world, made, ("one", "two"))
-        await world.containers.stop(made.id, Stop(), declared=False)
+        quiet: list[bool] = []
+        await world.containers.stop(made.id, Stop(), declared=False, on_quiet=lambda: quiet.append(True))
+        assert quiet == [True]
         assert await take() == ContainerExit(id=made.id, exit_code=0)
         await world.containers.stop(made.id, Stop(), declared=True)
     assert (await world.find("web")).state == "exited"
@@ -300,8 +302,26 @@ async def test_remove_volumes_takes_the_projects_volumes_when_its_containers_are
     (name,) = await world.containers.volumes()
     assert name.endswith("_data")
     await world.containers.remove([made.id])
-    assert await world.containers.remove_volumes() == (name,)
+    assert await world.containers.find_volumes([name, "dvt-no-such-volume"]) == (name,)
+    assert await world.containers.remove_volumes() == Removal(removed=(name,))
     assert await world.containers.volumes() == ()
+    assert await world.containers.find_volumes([name]) == ()
+
+
+async def test_prune_removes_what_does_not_run_and_is_not_to_stay(world: World) -> None:
+    """A dry run names the same and removes nothing; the second prune has nothing to do."""
+    web = await world.start("web")
+    worker = await world.create("worker")
+    await world.containers.remove_networks()  # the real project's, which these two do not use
+    kept, failure = await world.containers.prune(PruneScope(keep=frozenset({worker.id})))
+    assert (kept.reclaimed, failure) == ((), None)
+    ahead, _ = await world.containers.prune(PruneScope(dry_run=True))
+    assert len(await world.containers.list()) == 2
+    report, _ = await world.containers.prune(PruneScope())
+    assert [(row.kind, row.names) for row in report.reclaimed] == [("containers", (worker.name,))]
+    assert (ahead.reclaimed, ahead.is_dry_run, report.is_dry_run) == (report.reclaimed, True, False)
+    assert [one.id for one in await world.containers.list()] == [web.id]
+    assert (await world.containers.prune(PruneScope()))[0].reclaimed == ()
 
 
 async def _until_written(world: World, made: Container, lines: tuple[str, ...]) -> None:

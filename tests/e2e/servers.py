@@ -30,6 +30,8 @@ def main() -> None:
         _start_children(asked)
     if asked.fork_away:
         _fork_away()
+    if asked.escape:
+        _escape(asked)
     if asked.say:
         print(asked.say, flush=True)
     time.sleep(asked.delay)
@@ -87,6 +89,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--slow-end", type=float, default=0, help="seconds that its end takes")
     parser.add_argument("--fork-away", action="store_true", help="also run a copy, forked twice, in its own session")
+    parser.add_argument("--escape", choices=("to-log", "to-nowhere"), help="leave the port to a copy without any mark")
     parser.add_argument("--depth", type=int, default=0, help="start a chain of this many descendants")
     parser.add_argument("--pid-file", default="", help="append the pid of every process of the tree")
     return parser.parse_args()
@@ -107,6 +110,23 @@ def _fork_away() -> None:
         os._exit(0)
     words = ["0", "--pid-file", os.environ.get("PID_FILE", "/dev/null")]
     os.execv(sys.executable, [sys.executable, "-S", "-E", __file__, *words])
+
+
+def _escape(asked: argparse.Namespace) -> None:
+    """Let a grandchild in a session of its own, with no environment, serve; it may keep the log as its output."""
+    port, asked.port = asked.port, 0
+    if os.fork():
+        os.wait()
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    if asked.escape == "to-nowhere":
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(nowhere, fd)
+    words = [str(port), "--pid-file", asked.pid_file]
+    os.execve(sys.executable, [sys.executable, "-S", "-E", __file__, *words], {})
 
 
 if __name__ == "__main__":

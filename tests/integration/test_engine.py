@@ -14,12 +14,13 @@ import pytest
 
 from devenv.adapters.engine.endpoint import find_endpoint, greet
 from devenv.adapters.engine.look import find_address
-from devenv.app.ports import ContainerExit
+from devenv.app.ports import ContainerExit, Removal
 from devenv.domain.errors import DevenvError, HostError, StartFailed
 from devenv.domain.model import Port, Stop, Transport
 from tests.support.compose_stack import END_ON_DEMAND, TRAP, ComposeStack, compose_stack
 from tests.support.cuttable_socket import cuttable_socket
 from tests.support.engine import Engine
+from tests.support.processes import identify
 from tests.support.wait import until_async
 
 pytestmark = pytest.mark.anyio
@@ -221,6 +222,48 @@ async def test_stop_waits_the_declared_grace_when_the_service_needs_it(
         assert 0.9 < await stop_timed(stack, id_, Stop(signal="INT", grace_s=1.0)) < PROMPT_S + 1.0
         assert await stack.containers.tail(id_, 5) == ("open", "asked")
         assert (await stack.containers.inspect(id_)).exit_code == 137
+
+
+async def test_stop_keeps_the_images_signal_when_only_the_grace_is_declared(
+    engine: Engine, tmp_path: Path, unique_name: str
+) -> None:
+    """`down --timeout 5` says how long, not how: an image that asks for INT gets it."""
+    program = "trap 'echo int; exit 0' INT; trap 'echo term; exit 0' TERM; echo open; while :; do sleep 0.05; done"
+    web = shell(program, stop_signal="SIGINT")
+    with compose_stack(engine, tmp_path, unique_name, {"web": web}) as stack:
+        id_ = (await stack.up("web"))["web"]
+        await until_listed(stack, id_, "open")
+        await stop_timed(stack, id_, Stop(grace_s=5.0))
+        assert await stack.containers.tail(id_, 5) == ("open", "int")
+
+
+async def test_stop_tells_of_the_end_of_its_processes_before_the_engine_is_done(
+    engine: Engine, tmp_path: Path, unique_name: str
+) -> None:
+    """At that moment none of them runs, and the engine may still call the container running."""
+    with compose_stack(engine, tmp_path, unique_name, {"web": shell(f"{TRAP}; echo open; {END_ON_DEMAND}")}) as stack:
+        id_ = (await stack.up("web"))["web"]
+        await until_listed(stack, id_, "open")
+        pid = (await stack.containers.inspect(id_)).pid
+        alive: list[bool] = []
+        await stack.containers.stop(id_, Stop(), declared=False, on_quiet=lambda: alive.append(bool(identify(pid))))
+        assert alive == [False]
+
+
+async def test_stop_tells_of_no_end_where_the_engine_may_bring_it_back(
+    engine: Engine, tmp_path: Path, unique_name: str
+) -> None:
+    """A signal that is not the image's own, and `restart: always`: only the engine's word counts."""
+    web = shell("trap 'exit 0' INT; echo open; while :; do sleep 0.05; done", restart="always")
+    with compose_stack(engine, tmp_path, unique_name, {"web": web}) as stack:
+        id_ = (await stack.up("web"))["web"]
+        await until_listed(stack, id_, "open")
+        told: list[bool] = []
+        await stack.containers.stop(
+            id_, Stop(signal="INT", grace_s=2.0), declared=True, on_quiet=lambda: told.append(True)
+        )
+        assert told == []
+        assert not (await stack.containers.inspect(id_)).running
 
 
 async def test_stop_is_final_when_a_restart_policy_would_bring_it_back(
@@ -506,21 +549,39 @@ async def test_prepare_ends_what_it_started_when_it_is_cancelled(
             assert time.monotonic() - began < 1.5 + PROMPT_S
 
 
-async def test_remove_networks_keeps_one_with_a_note_when_others_use_it(
+async def test_remove_networks_names_who_uses_one_that_is_kept(
     engine: Engine, tmp_path: Path, unique_name: str
 ) -> None:
-    """A container that is not the project's is no reason to fail, nor to be cut off."""
+    """A container that is not the project's is not cut off."""
     with compose_stack(engine, tmp_path, unique_name, {"web": {"image": BUSYBOX}}) as stack:
         (made,) = await stack.containers.create(["web"])
-        guest = engine.run_docker("run", "-d", "--network", f"{unique_name}_default", BUSYBOX)
+        name = f"{unique_name}-guest"
+        guest = engine.run_docker("run", "-d", "--name", name, "--network", f"{unique_name}_default", BUSYBOX)
         try:
             await stack.containers.remove([made.id])
-            assert await stack.containers.remove_networks() == ()
-            (note,) = stack.containers.take_notes()
-            assert note.startswith(f"network {unique_name}_default is kept: ")
+            assert await stack.containers.remove_networks() == Removal(
+                kept={f"{unique_name}_default": f"{name} uses it"}
+            )
         finally:
             engine.run_docker("rm", "-f", guest)
-        assert await stack.containers.remove_networks() == (f"{unique_name}_default",)
+        assert await stack.containers.remove_networks() == Removal(removed=(f"{unique_name}_default",))
+
+
+async def test_remove_volumes_names_who_uses_one_that_is_kept(engine: Engine, tmp_path: Path, unique_name: str) -> None:
+    """A container of another project has it: it stays, and so does what is in it."""
+    web = {"image": BUSYBOX, "volumes": ["data:/data"]}
+    with compose_stack(engine, tmp_path, unique_name, {"web": web}, top={"volumes": {"data": {}}}) as stack:
+        (made,) = await stack.containers.create(["web"])
+        assert made.volumes == (f"{unique_name}_data",)
+        name = f"{unique_name}-guest"
+        guest = engine.run_docker("create", "--name", name, "-v", f"{unique_name}_data:/data", BUSYBOX)
+        try:
+            await stack.containers.remove([made.id])
+            kept = {f"{unique_name}_data": f"{name} uses it"}
+            assert await stack.containers.remove_volumes() == Removal(kept=kept)
+        finally:
+            engine.run_docker("rm", "-f", guest)
+        assert await stack.containers.remove_volumes() == Removal(removed=(f"{unique_name}_data",))
 
 
 @pytest.mark.parametrize("way", ["absent", "closed", "silent"])
@@ -561,3 +622,15 @@ async def _until_subscribed(stack: ComposeStack) -> None:
 
 def _ignore(subject: str, text: str, *, done: bool = False) -> None:
     """Take progress and drop it."""
+
+
+async def test_remove_waits_for_a_removal_that_is_under_way(engine: Engine, tmp_path: Path, unique_name: str) -> None:
+    """Three at once, of two containers each time: all return when they have gone, whoever comes first."""
+    services = {"web": {"image": BUSYBOX}, "api": {"image": BUSYBOX}}
+    with compose_stack(engine, tmp_path, unique_name, services) as stack:
+        for _ in range(10):
+            ids = [one.id for one in await stack.containers.create(["web", "api"])]
+            async with anyio.create_task_group() as group:
+                for _ in range(3):
+                    group.start_soon(stack.containers.remove, ids)
+            assert await stack.containers.list() == ()

@@ -19,6 +19,7 @@ from devenv.adapters.logs import reader as log_reader
 from devenv.adapters.logs.files import LogFiles
 from devenv.adapters.logs.layout import LogNames, Step
 from devenv.adapters.logs.rotation import Rotation, probe_collapse
+from devenv.domain.cleaning import LogRules
 from tests.support.wait import until_async
 
 pytestmark = pytest.mark.anyio
@@ -257,3 +258,63 @@ def test_follow_yields_a_line_without_its_end_when_over(names: LogNames) -> None
     names.log.write_bytes(b"whole\nhalf")
     lines = log_reader.follow(names.folder, {"web": 0}, is_over=lambda: True)
     assert [line.text for line in lines] == ["whole", "half"]
+
+
+async def test_rotation_follows_the_rules_that_it_is_given(tmp_path: Path) -> None:
+    """Size and number of `clean.logs`, from the moment on that they are known; none kept is none kept."""
+    logs = LogFiles(tmp_path)
+    names = LogNames(folder=tmp_path, service="web")
+    for keep in (2, 0):
+        logs.limit(LogRules(size_bytes=64_000, keep=keep))
+        for _ in range(5):
+            with names.log.open("ab") as file:
+                file.write((b"y" * 79 + b"\n") * 1000)
+            logs.look()
+            logs.look()  # a log that grows at this moment may reach several caps first
+            assert logs.due(time.monotonic()) == ["web"]
+            logs.rotate("web")
+        assert len(names.list_old()) == keep
+
+
+async def test_prune_removes_the_logs_of_other_services_and_pieces_beyond_the_rules(tmp_path: Path) -> None:
+    """A service whose name begins alike stays, and a file that is none of a log's; offsets stay true."""
+    logs = LogFiles(tmp_path)
+    for file in ("gone.log", "gone.log.0", "gone.log.new", "gone.base", "gone.idx", "web-2.log", "notes.txt"):
+        (tmp_path / file).write_bytes(b"x" * 5000)
+    names = LogNames(folder=tmp_path, service="web")
+    for _ in range(4):
+        with names.log.open("ab") as file:
+            file.write((b"y" * 79 + b"\n") * 1000)
+        logs.look()
+        logs.rotate("web")
+    assert len(names.list_old()) == 3
+    size = logs.size("web")
+    logs.limit(LogRules(keep=1))
+    ahead = await logs.prune({"web", "web-2"}, dry_run=True)
+    assert (tmp_path / "gone.log").exists()
+    report = await logs.prune({"web", "web-2"}, dry_run=False)
+    assert report == ahead
+    assert {name for name in report.names if name.startswith("gone.")} == {
+        "gone.log", "gone.log.0", "gone.log.new", "gone.base", "gone.idx",
+    }  # fmt: skip
+    assert len(report.names) == 7
+    assert report.bytes > 150_000
+    assert (len(names.list_old()), logs.size("web")) == (1, size)
+    assert (tmp_path / "notes.txt").exists()
+    assert (tmp_path / "web-2.log").exists()
+    assert names.log.exists()
+    assert logs.read_since("web", 0, 100) != ""
+
+
+async def test_a_log_that_was_pruned_begins_anew_with_its_service(tmp_path: Path) -> None:
+    """The service comes back into the configuration: what it writes is read from its first byte."""
+    logs = LogFiles(tmp_path)
+    log = tmp_path / "web.log"
+    log.write_bytes(b"old\n" * 1000)
+    logs.look()
+    await logs.prune((), dry_run=False)
+    assert not log.exists()
+    log.write_bytes(b"new\n")
+    logs.look()
+    assert logs.tail("web", 5) == ("new",)
+    assert logs.size("web") == 4

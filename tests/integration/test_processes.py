@@ -105,6 +105,16 @@ async def test_stop_tree_kills_when_term_is_ignored(host: HostProcesses, start: 
     assert await host.wait_exit(process) == -signal.SIGKILL
 
 
+async def test_stop_tree_waits_for_the_end_when_killing_at_once(
+    host: HostProcesses, start: Start, launch: Launch
+) -> None:
+    """A grace of nothing is none for the signal to be heeded; the kernel still takes its time to end a tree."""
+    for number in range(5):
+        program = f"for i in 1 2 3 4 5 6 7 8 9; do sleep 300 & done; echo up{number}; wait"
+        process = start("sh", "-c", program, says=f"up{number}")
+        assert await host.stop_tree([process], "web", Stop(signal="KILL", grace_s=0.0)) == ()
+
+
 async def test_stop_tree_ends_grandchildren(host: HostProcesses, start: Start, launch: Launch) -> None:
     """Children's children end with the root."""
     process = start("sh", "-c", "sh -c 'sleep 300 & echo deep $!; wait' & wait", says="deep")

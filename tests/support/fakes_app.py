@@ -24,6 +24,8 @@ from devenv.domain.model import ComposeProject, ContainerRun, ProcessRun, Servic
 from devenv.domain.ownership import Self
 from devenv.domain.probe import Stages
 from tests.support.builders import ROOT
+from tests.support.fakes_checkouts import FakeCheckouts
+from tests.support.fakes_cleaner import FakeCleaner
 from tests.support.fakes_containers import FakeContainers, FakeService
 from tests.support.fakes_inspector import FakeInspector
 from tests.support.fakes_ports import FakePortTable
@@ -50,6 +52,8 @@ class Rig:
         self.record = FakeRunRecord()
         self.ports = FakePortTable()
         self.inspector = FakeInspector()
+        self.checkouts = FakeCheckouts()
+        self.cleaner = FakeCleaner()
         self.containers = FakeContainers(_container_specs(stack), project="shop")
         self.opened: list[ComposeProject] = []
         self.ended_foreign: list[ProcessId | str] = []
@@ -179,7 +183,9 @@ class Rig:
             stop_container=self._stop_container,
             itself=lambda pid: replace(ME, ancestors=frozenset({1, pid})),
             choose_stages=_choose_stages,
+            open_checkouts=lambda environment: self.checkouts,
             inspector=self.inspector,
+            cleaner=self.cleaner,
             boot=self.boot,
             cpus=self._cpus,
         )

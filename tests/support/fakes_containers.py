@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
-from devenv.app.ports import Container, ContainerExit, Inspection, ReportProgress
+from devenv.app.ports import Container, ContainerExit, Inspection, Mount, PruneScope, Removal, ReportProgress
+from devenv.domain.cleaning import PruneReport, Reclaimed
 from devenv.domain.errors import HostError, PortHeld, StartFailed, StopFailed
 from devenv.domain.holders import ContainerFacts
 from devenv.domain.model import Port, Stop, Transport
@@ -21,6 +22,7 @@ from devenv.domain.probe import Executed
 
 VERSION = "20.10.24"
 _LIVE = frozenset({"running", "restarting"})
+_ANONYMOUS_LENGTH = 64
 
 
 def _echo(argv: tuple[str, ...]) -> Executed:
@@ -32,7 +34,7 @@ class FakeService:
     """What a container of the fake is like. Times are seconds of the event loop's clock.
 
     `start_error` refuses every start; `stops_after_s` is how long it takes to react to a stop (None: never, so that
-    the whole grace passes).
+    the whole grace passes), `clears_in_s` what the engine then takes to clear it away.
     """
 
     image: str = "fixture/busybox"
@@ -40,10 +42,13 @@ class FakeService:
     port: Port | None = None
     health_test: tuple[str, ...] = ()
     volume: str = ""
+    mounts: tuple[str, ...] = ()
+    """Volumes that it mounts beside: external ones, and anonymous ones by their 64 digits."""
     needs: tuple[str, ...] = ()
     start_s: float = 0.0
     start_error: str = ""
     stops_after_s: float | None = 0.0
+    clears_in_s: float = 0.0
     commands: Callable[[tuple[str, ...]], Executed] = _echo
     version: str = "1"
     """A part of the definition that changes nothing but its hash."""
@@ -68,13 +73,18 @@ class FakeContainers:
         self.calls: list[tuple[str, str]] = []
         self.images = {service.image for service in services.values()}
         self.unpullable: dict[str, str] = {}
+        self.pull_s = 0.0
         self.held_ports: set[int] = set()
+        self.unremovable: set[str] = set()
+        self.in_use: dict[str, str] = {}
         self.unreachable = ""
+        self.mounted: tuple[Mount, ...] = ()
         self.published_ports: dict[str, tuple[Port, ...]] = {}
         self._rows: dict[str, _Row] = {}
         self._numbers = itertools.count(1)
         self._listeners: list[MemoryObjectSendStream[ContainerExit]] = []
         self._volumes: set[str] = set()
+        self._beside: set[str] = set()
         self._has_network = False
 
     # What happens to it.
@@ -122,6 +132,7 @@ class FakeContainers:
         for name in services:
             image = self.services[name].image
             self._ask("build" if build else "pull", name)
+            await anyio.sleep(self.pull_s)
             if image in self.unpullable:
                 what = f"cannot pull image {image} of service {name}"
                 raise HostError(what, why=self.unpullable[image], fix=f"docker pull {image}")
@@ -149,6 +160,21 @@ class FakeContainers:
     def publish(self, ports: Mapping[str, tuple[Port, ...]]) -> None:
         """Publish these instead."""
         self.published_ports = dict(ports)
+
+    async def prune(self, scope: PruneScope) -> tuple[PruneReport, HostError | None]:
+        """Remove what does not run and is not to stay."""
+        self._ask("prune", "everything" if scope.everything else "")
+        going = [row for row in self._rows.values() if row.facts.state not in _LIVE and row.facts.id not in scope.keep]
+        if not scope.dry_run:
+            for row in going:
+                del self._rows[row.facts.id]
+        names = tuple(row.facts.name for row in going)
+        rows = (Reclaimed(kind="containers", names=names),) if names else ()
+        return PruneReport(reclaimed=rows, is_dry_run=scope.dry_run), None
+
+    async def mounts(self) -> tuple[Mount, ...]:
+        """Return `mounted`."""
+        return self.mounted
 
     def take_notes(self) -> tuple[str, ...]:
         """Have nothing to say."""
@@ -199,8 +225,10 @@ class FakeContainers:
         row = self._rows.get(container)
         return tuple(row.log[-lines:]) if row and lines > 0 else ()
 
-    async def stop(self, container: str, stop: Stop, *, declared: bool) -> None:
-        """Let the time pass that its service takes to stop, at most the grace."""
+    async def stop(
+        self, container: str, stop: Stop, *, declared: bool, on_quiet: Callable[[], None] = lambda: None
+    ) -> None:
+        """Let the time pass that its service takes to stop, at most the grace, and then `clears_in_s`."""
         row = self._rows.get(container)
         if row is None or row.facts.state not in _LIVE:
             return
@@ -212,6 +240,8 @@ class FakeContainers:
         ):
             await row.ended.wait()
         if row.facts.state in _LIVE:
+            on_quiet()
+            await anyio.sleep(spec.clears_in_s)
             self._end(row, 0 if reacts else 137)
 
     async def remove(self, containers: Iterable[str], *, volumes: bool = False) -> None:
@@ -221,25 +251,33 @@ class FakeContainers:
             if row is None:
                 continue
             self._ask("remove", row.facts.service)
-            if row.facts.state in _LIVE:
+            if row.facts.state in _LIVE or row.facts.service in self.unremovable:
                 raise StopFailed(f"cannot remove container {container[:12]}", why="it is running", fix="")
             del self._rows[container]
+            if volumes:
+                self._beside -= {name for name in row.facts.volumes if len(name) == _ANONYMOUS_LENGTH}
             self._tell(ContainerExit(id=container, exit_code=None, removed=True))
 
-    async def remove_networks(self) -> tuple[str, ...]:
-        """Remove the one network, which nobody else uses."""
-        had, self._has_network = self._has_network, False
-        return (f"{self.project}_default",) if had else ()
+    async def remove_networks(self) -> Removal:
+        """Remove the one network, unless `in_use` names who uses it."""
+        self._ask("remove networks", "")
+        removal = self._remove({f"{self.project}_default"} if self._has_network else set())
+        self._has_network = bool(removal.kept)
+        return removal
 
     async def volumes(self) -> tuple[str, ...]:
         """Return the volumes of the services made so far."""
         return tuple(sorted(self._volumes))
 
-    async def remove_volumes(self) -> tuple[str, ...]:
-        """Remove them."""
-        removed = await self.volumes()
-        self._volumes.clear()
-        return removed
+    async def find_volumes(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those that are there."""
+        return tuple(sorted(set(names) & (self._volumes | self._beside)))
+
+    async def remove_volumes(self) -> Removal:
+        """Remove them, unless `in_use` names who uses one."""
+        removal = self._remove(self._volumes)
+        self._volumes -= set(removal.removed)
+        return removal
 
     async def published(self) -> Mapping[tuple[int, Transport], ContainerFacts]:
         """Return the ports of the running containers."""
@@ -269,6 +307,12 @@ class FakeContainers:
 
         return follow()
 
+    def _remove(self, names: set[str]) -> Removal:
+        return Removal(
+            removed=tuple(sorted(names - set(self.in_use))),
+            kept={name: f"{self.in_use[name]} uses it" for name in sorted(names & set(self.in_use))},
+        )
+
     def _ask(self, verb: str, detail: str) -> None:
         if self.unreachable:
             raise HostError("cannot reach the Docker engine", why=self.unreachable, fix="sudo systemctl start docker")
@@ -289,7 +333,7 @@ class FakeContainers:
                 self._end(old, 0)
             del self._rows[old.facts.id]
             self._tell(ContainerExit(id=old.facts.id, exit_code=None, removed=True))
-        id_ = f"{next(self._numbers):064x}"
+        id_, mounts = f"{next(self._numbers):064x}", self.services[name].mounts
         facts = Container(
             id=id_,
             service=name,
@@ -297,7 +341,9 @@ class FakeContainers:
             state="created",
             image_id=f"sha256:{self.services[name].image}",
             config_hash=self._hash(name),
+            volumes=(*([f"{self.project}_{volume}"] if (volume := self.services[name].volume) else []), *mounts),
         )
+        self._beside |= set(mounts)
         self._rows[id_] = _Row(facts=facts)
 
     def _hash(self, name: str) -> str:

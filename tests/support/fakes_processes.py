@@ -14,6 +14,7 @@ import anyio
 import anyio.lowlevel
 
 from devenv.app.ports import Launch, Record
+from devenv.domain.cleaning import LogRules, Reclaimed
 from devenv.domain.errors import StartFailed
 from devenv.domain.holders import ProcessId
 from devenv.domain.model import Stop
@@ -176,6 +177,19 @@ class FakeLogs:
 
     def __init__(self) -> None:
         self._texts: dict[str, bytes] = {}
+        self.rules = LogRules()
+
+    def limit(self, rules: LogRules) -> None:
+        """Keep the rules."""
+        self.rules = rules
+
+    async def prune(self, services: Iterable[str], *, dry_run: bool) -> Reclaimed:
+        """Forget the texts of all but `services`."""
+        needless = set(self._texts) - set(services)
+        size = sum(len(self._texts[name]) for name in needless)
+        if not dry_run:
+            self._texts = {name: text for name, text in self._texts.items() if name not in needless}
+        return Reclaimed(kind="logs", names=tuple(sorted(needless)), bytes=size)
 
     def write(self, service: str, text: str) -> None:
         """Append `text`."""

@@ -27,20 +27,22 @@ from devenv.adapters.engine.look import (
     read_container,
     read_inspection,
     read_map,
+    read_name,
     read_publishers,
     read_rows,
     read_text,
     shares_network_of,
 )
-from devenv.app.ports import Container, ContainerExit, Inspection, ReportProgress
+from devenv.adapters.engine.pruning import CALL_S as PRUNE_CALL_S
+from devenv.adapters.engine.pruning import EnginePrune, find_mounts
+from devenv.app.ports import Container, ContainerExit, Inspection, Mount, PruneScope, Removal, ReportProgress
+from devenv.domain.cleaning import PruneReport
 from devenv.domain.errors import DevenvError, HostError, StartFailed, StopFailed
 from devenv.domain.holders import ContainerFacts
 from devenv.domain.model import ComposeProject, Port, Stop, Transport
 from devenv.domain.probe import Executed
 
 _NOT_FOUND = 404
-_CONFLICT = 409
-_IN_USE = frozenset({403, _CONFLICT})
 _GONE_S = 30.0
 _LIVE = frozenset({"running", "restarting", "paused"})
 
@@ -69,7 +71,6 @@ class DockerEngine:
         self._compose = Compose(project, state_dir=state_dir, environment=environment)
         self._images = Images(project, self._line, self._compose)
         self._report_outage = report_outage
-        self._notes: list[str] = []
         self._labels: dict[str, object] = {"label": [f"{PROJECT}={project.name}"]}
 
     def warm(self) -> None:
@@ -81,8 +82,7 @@ class DockerEngine:
 
     def take_notes(self) -> tuple[str, ...]:
         """Return what was decided without being asked, one sentence each, and forget it."""
-        notes, self._notes[:] = (*self._compose.take_notes(), *self._notes), []
-        return notes
+        return self._compose.take_notes()
 
     def close(self) -> None:
         """Close the connections."""
@@ -155,16 +155,21 @@ class DockerEngine:
         """Yield (seconds since the epoch, text); with `follow` until the container ends."""
         return iter_lines(self._line, container, since=since, tail=tail, follow=follow)
 
-    async def stop(self, container: str, stop: Stop, *, declared: bool) -> None:
-        """End it, not waiting for an init that can only ignore the signal. `declared`: use `stop` over the engine's."""
-        await end_container(self._line, container, stop if declared else None)
+    async def stop(
+        self, container: str, stop: Stop, *, declared: bool, on_quiet: Callable[[], None] = lambda: None
+    ) -> None:
+        """End it, not waiting for an init that can only ignore the signal. `declared`: use `stop` over the engine's.
+
+        `on_quiet` is called where it is seen that nothing of it runs any more while the engine still clears it away.
+        """
+        await end_container(self._line, container, stop if declared else None, on_quiet)
 
     async def remove(self, containers: Iterable[str], *, volumes: bool = False) -> None:
         """Remove stopped containers; with `volumes` their anonymous volumes. Raises StopFailed for a running one."""
         await run_all([partial(self._remove, container, volumes=volumes) for container in containers])
 
-    async def remove_networks(self) -> tuple[str, ...]:
-        """Remove the project's own networks; return their names. One that others use is kept, with a note."""
+    async def remove_networks(self) -> Removal:
+        """Remove the project's own networks, but for those that others use."""
         rows = await self._line.ask(lambda client: client.networks(filters=self._labels))
         names = {read_text(row, "Id"): read_text(row, "Name") for row in cast("tuple[object, ...]", rows)}
         return await self._remove_each("network", names)
@@ -174,10 +179,30 @@ class DockerEngine:
         found = await self._line.ask(lambda client: client.volumes(filters=self._labels))
         return tuple(sorted(read_text(row, "Name") for row in read_rows(found, "Volumes")))
 
-    async def remove_volumes(self) -> tuple[str, ...]:
-        """Remove the project's named volumes (external ones are never the project's); return their names."""
+    async def find_volumes(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `names` that are there, whoever made them."""
+        wanted = set(names)
+        if not wanted:
+            return ()
+        found = await self._line.ask(lambda client: client.volumes(filters={"name": sorted(wanted)}))
+        return tuple(sorted(wanted & {read_text(row, "Name") for row in read_rows(found, "Volumes")}))
+
+    async def remove_volumes(self) -> Removal:
+        """Remove the project's named volumes (external ones are never the project's), but for those in use."""
         names = {name: name for name in await self.volumes()}
         return await self._remove_each("volume", names)
+
+    async def prune(self, scope: PruneScope) -> tuple[PruneReport, HostError | None]:
+        """Remove what nobody uses; return what went, and the failure that ended it early. Never touches a volume."""
+        line = EngineLine(self._line.endpoint, call_s=PRUNE_CALL_S)
+        try:
+            return await EnginePrune(line, self._project.name, scope).run()
+        finally:
+            line.close()
+
+    async def mounts(self) -> tuple[Mount, ...]:
+        """Return the folders of this machine that the engine's containers which run, and its volumes, work in."""
+        return await find_mounts(self._line, self._project.name)
 
     def exits(self) -> AsyncIterator[ContainerExit]:
         """Yield the project's container exits from this call on, as they happen, for ever.
@@ -215,16 +240,25 @@ class DockerEngine:
             if refused.status == _NOT_FOUND:
                 return
             if "already in progress" in refused.text:
-                with anyio.move_on_after(_GONE_S):
-                    await self._line.wait(lambda client: client.wait(container, condition="removed"))
+                await self._await_removal(container)
                 return
             raise StopFailed(
                 f"cannot remove container {container[:12]}", why=refused.text, fix=f"docker rm -f {container[:12]}"
             ) from refused
 
-    async def _remove_each(self, kind: str, names: Mapping[str, str]) -> tuple[str, ...]:
-        """Remove networks or volumes by id; return the names of those that are gone, note those in use."""
+    async def _await_removal(self, container: str) -> None:
+        """Wait for the removal that somebody else has begun."""
+        with anyio.move_on_after(_GONE_S):
+            try:
+                await self._line.wait(lambda client: client.wait(container, condition="removed"))
+            except Refused as refused:
+                if refused.status != _NOT_FOUND:
+                    raise
+
+    async def _remove_each(self, kind: str, names: Mapping[str, str]) -> Removal:
+        """Remove networks or volumes by id; those that the engine refuses are kept, with who uses them."""
         removed: list[str] = []
+        kept: dict[str, str] = {}
 
         async def remove(id_: str) -> None:
             try:
@@ -232,15 +266,21 @@ class DockerEngine:
                     lambda client: client.remove_network(id_) if kind == "network" else client.remove_volume(id_)
                 )
             except Refused as refused:
-                if refused.status not in {*_IN_USE, _NOT_FOUND}:
-                    raise
                 if refused.status != _NOT_FOUND:
-                    self._notes.append(f"{kind} {names[id_]} is kept: {refused.text}")
+                    users = await self._find_users(kind, id_)
+                    kept[names[id_]] = f"{users} uses it" if users else f"the engine says: {refused.text}"
                 return
             removed.append(names[id_])
 
         await run_all([partial(remove, id_) for id_ in names])
-        return tuple(sorted(removed))
+        return Removal(removed=tuple(sorted(removed)), kept=kept)
+
+    async def _find_users(self, kind: str, id_: str) -> str:
+        """Return the names of the containers that use a network or a volume, '' for nobody."""
+        rows = cast(
+            "list[object]", await self._line.ask(lambda client: client.containers(all=True, filters={kind: [id_]}))
+        )
+        return ", ".join(sorted(read_name(row) for row in rows))
 
     async def _name(self, container: str) -> str:
         """Return the service's name of a container, for an error."""

@@ -2,9 +2,11 @@
 
 Owns the order of signals. Must not know services. Invariant: the engine always hears of the stop before anything dies,
 so that no restart policy brings the container back, and a process that can react to the signal gets the whole grace.
+Only the engine's own word ends a stop; that its processes have gone can be told earlier.
 """
 
 import math
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,7 +15,7 @@ import anyio
 from devenv.adapters.engine.execution import execute
 from devenv.adapters.engine.line import EngineLine, Refused
 from devenv.adapters.engine.look import dig, read_map, read_text
-from devenv.adapters.engine.stopping import Inmate, find_children, find_init, read_signal, send, wait_gone
+from devenv.adapters.engine.stopping import Inmate, find_children, find_init, has_ended, read_signal, send, wait_gone
 from devenv.domain.errors import DevenvError, HostError, StartFailed, StopFailed
 from devenv.domain.model import Stop
 
@@ -35,8 +37,14 @@ class _Manner:
     is_own: bool
 
 
-async def end_container(line: EngineLine, container: str, stop: Stop | None) -> None:
-    """Stop a container; `stop` goes over its own signal and grace. Raises StopFailed where it survives."""
+async def end_container(
+    line: EngineLine, container: str, stop: Stop | None, on_quiet: Callable[[], None] = lambda: None
+) -> None:
+    """Stop a container; `stop` goes over its own signal and grace. Raises StopFailed where it survives.
+
+    `on_quiet` is called once its processes have gone, where that can be seen: the engine then takes another tenth of a
+    second for its network and its files.
+    """
     try:
         raw = await line.ask(lambda client: client.inspect_container(container))
         if read_text(raw, "State", "Status") in {"created", "exited", "dead", "removing"}:
@@ -46,7 +54,7 @@ async def end_container(line: EngineLine, container: str, stop: Stop | None) -> 
         if stop and stop.command:
             with anyio.move_on_after(stop.grace_s):
                 await execute(line, container, stop.command)
-        await _end(line, container, raw, _choose_manner(raw, stop))
+        await _end(line, container, raw, _choose_manner(raw, stop), on_quiet)
     except Refused as refused:
         if refused.status not in {_GONE, _NOT_RUNNING}:
             raise StopFailed(
@@ -54,30 +62,41 @@ async def end_container(line: EngineLine, container: str, stop: Stop | None) -> 
             ) from refused
 
 
-async def _end(line: EngineLine, container: str, raw: object, manner: _Manner) -> None:
+async def _end(line: EngineLine, container: str, raw: object, manner: _Manner, on_quiet: Callable[[], None]) -> None:
     number = dig(raw, "State", "Pid")
     init = find_init(number, read_text(raw, "Id")) if isinstance(number, int) else None
-    if init is None or init.reacts_to(manner.signal):
-        await _end_gently(line, container, manner)
-        return
-    children = find_children(init)
-    if not children:
-        await _kill(line, container)
-        return
+    is_deaf = init is not None and not init.reacts_to(manner.signal)
+    children = find_children(init) if init is not None and is_deaf else ()
     async with anyio.create_task_group() as group:  # leaves no ExceptionGroup: the one failure is raised outside
-        group.start_soon(_hasten, line, container, children, manner)
-        failure = await _try_to_end(line, container, manner)
+        if init is not None and (not _comes_back(raw) or (manner.is_own and not children)):
+            group.start_soon(_tell_quiet, init, on_quiet)
+        if children:
+            group.start_soon(_hasten, line, container, children, manner)
+        kills = is_deaf and not children
+        failure = await _try(_kill(line, container) if kills else _end_gently(line, container, manner))
         group.cancel_scope.cancel()
     if failure:
         raise failure
 
 
-async def _try_to_end(line: EngineLine, container: str, manner: _Manner) -> DevenvError | None:
+async def _try(ending: Awaitable[None]) -> DevenvError | None:
     try:
-        await _end_gently(line, container, manner)
+        await ending
     except DevenvError as error:
         return error
     return None
+
+
+def _comes_back(raw: object) -> bool:
+    """Tell whether the engine may start it again after a signal that it did not send."""
+    return read_text(raw, "HostConfig", "RestartPolicy", "Name") not in {"", "no"}
+
+
+async def _tell_quiet(init: Inmate, on_quiet: Callable[[], None]) -> None:
+    """Wait for the first process: its end is that of everything in the container."""
+    await wait_gone((init,))
+    if has_ended(init):
+        on_quiet()
 
 
 async def _end_gently(line: EngineLine, container: str, manner: _Manner) -> None:
@@ -125,9 +144,10 @@ async def _kill(line: EngineLine, container: str) -> None:
 
 
 def _choose_manner(raw: object, stop: Stop | None) -> _Manner:
+    """Return the manner that was declared; TERM, the default, stands for the signal that the image asks for."""
     own = read_signal(read_text(raw, "Config", "StopSignal") or "TERM")
     if stop is not None:
-        number = read_signal(stop.signal)
+        number = own if stop.signal == Stop().signal else read_signal(stop.signal)
         return _Manner(signal=number, grace_s=stop.grace_s, is_own=number == own)
     declared = dig(raw, "Config", "StopTimeout")
     grace_s = float(declared) if isinstance(declared, int) else _DEFAULT_GRACE_S

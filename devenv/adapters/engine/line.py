@@ -41,10 +41,11 @@ class Refused(HostError):
 
 
 class EngineLine:
-    """Calls to one engine. `endpoint` is where it is."""
+    """Calls to one engine. `endpoint` is where it is, `call_s` how long it may be silent in a call."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, call_s: float = CALL_S) -> None:
         self.endpoint = endpoint
+        self._call_s = call_s
         self.greeting: Greeting | None = None
         self._client: APIClient | None = None
         self._making = threading.Lock()
@@ -112,7 +113,7 @@ class EngineLine:
         newest = constants.DEFAULT_DOCKER_API_VERSION
         version = "auto" if not spoken else spoken if utils.version_lt(spoken, newest) else newest
         return APIClient(
-            base_url=endpoint.url, version=version, timeout=int(CALL_S), tls=secure, max_pool_size=_CALLS_AT_ONCE
+            base_url=endpoint.url, version=version, timeout=int(self._call_s), tls=secure, max_pool_size=_CALLS_AT_ONCE
         )
 
 

@@ -68,12 +68,18 @@ def read_container(raw: object) -> Container | None:
     return Container(
         id=read_text(raw, "Id"),
         service=read_text(labels, SERVICE),
-        name=_read_name(raw),
+        name=read_name(raw),
         state=read_text(raw, "State"),
         image_id=read_text(raw, "ImageID"),
         exit_code=int(ended[1]) if ended else None,
         config_hash=read_text(labels, CONFIG_HASH),
+        volumes=_read_volumes(raw),
     )
+
+
+def _read_volumes(raw: object) -> tuple[str, ...]:
+    mounts = [mount for mount in read_rows(raw, "Mounts") if read_text(mount, "Type") == "volume"]
+    return tuple(sorted(name for mount in mounts if (name := read_text(mount, "Name"))))
 
 
 def read_publishers(raw: object) -> dict[tuple[int, Transport], ContainerFacts]:
@@ -81,7 +87,7 @@ def read_publishers(raw: object) -> dict[tuple[int, Transport], ContainerFacts]:
     labels = read_map(raw, "Labels")
     facts = ContainerFacts(
         id=read_text(raw, "Id"),
-        name=_read_name(raw),
+        name=read_name(raw),
         image=read_text(raw, "Image"),
         project=read_text(labels, PROJECT),
         service=read_text(labels, SERVICE),
@@ -169,6 +175,7 @@ def _read_targets(raw: object) -> dict[int, int]:
     return targets
 
 
-def _read_name(raw: object) -> str:
+def read_name(raw: object) -> str:
+    """Return the name of a row of the engine's list."""
     names = read_words(raw, "Names")
     return names[0].lstrip("/") if names else ""

@@ -61,8 +61,14 @@ def send(children: tuple[Inmate, ...], number: int) -> tuple[Inmate, ...]:
     return tuple(child for child in children if not _send(child, number))
 
 
+def has_ended(inmate: Inmate) -> bool:
+    """Tell whether it runs no more, as far as can be seen."""
+    now = _find_inmate(inmate.pid)
+    return now is None or now.inner_pid != inmate.inner_pid
+
+
 async def wait_gone(children: tuple[Inmate, ...]) -> None:
-    """Wait until all have ended."""
+    """Wait until all have ended, or may not be waited for."""
     async with anyio.create_task_group() as group:
         for child in children:
             group.start_soon(_wait_gone, child)

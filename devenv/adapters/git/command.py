@@ -6,6 +6,7 @@ variables of a git that we may run under (a hook, an alias) do not reach it.
 """
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -24,11 +25,12 @@ LOCAL_S = 60.0
 """How long a command may take that asks no remote: big work trees need seconds."""
 
 _READ_SIZE = 1 << 18
+_GRACE_S = 2.0
 _REAP_S = 5.0
 _CONFIG = ("core.quotePath=false", "color.ui=false", "gc.auto=0", "maintenance.auto=false", "core.fsmonitor=false")
 _OF_THE_REPOSITORY = frozenset({
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT",
+    "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS",
     "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE",
     "GIT_INTERNAL_SUPER_PREFIX", "GIT_EXTERNAL_DIFF", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_LITERAL_PATHSPECS",
     "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_QUARANTINE_PATH",
@@ -104,7 +106,7 @@ class Git:
                 bufsize=0,
             )
         except OSError as error:
-            raise _explain(self.folder, error) from error
+            raise _explain(self, error) from error
         out, err = bytearray(), bytearray()
         with child:
             try:
@@ -115,6 +117,17 @@ class Git:
                     await _end(child)
         text = err.decode(errors="replace")
         return Ran(words=words, status=child.returncode, out=bytes(out), err=text, is_late=limit.cancelled_caught)
+
+    async def reach(self, *words: str, deadline_s: float, more: Mapping[str, str] | None = None) -> Ran:
+        """Run a command that speaks with a remote, through the ssh that the user has set for this repository."""
+        given = self.environment.get("GIT_SSH_COMMAND", "")
+        ssh = given or (await self.run("config", "--get", "core.sshCommand")).text
+        if not ssh and "GIT_SSH" not in self.environment:
+            ssh = "ssh"
+        how = {"GIT_SSH_COMMAND": _never_ask(ssh)} if ssh else {}
+        return await self.run(
+            *words, more={**how, **(more or {})}, config=("credential.interactive=false",), deadline_s=deadline_s
+        )
 
     async def ask(self, *words: str, feed: bytes = b"", more: Mapping[str, str] | None = None) -> str:
         """Run a local command that has to succeed and return what it printed; raises GitFailed."""
@@ -131,21 +144,28 @@ class Git:
 def silence(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which git cannot ask a person anything, and means the folder that it is run in."""
     kept = {name: value for name, value in environment.items() if name not in _OF_THE_REPOSITORY}
-    ssh = environment.get("GIT_SSH_COMMAND", "")
     return {
         **kept,
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "true",  # answers every question with nothing
-        "SSH_ASKPASS": "true",
+        "GIT_ASKPASS": "",  # set, so that no other setting counts, and nothing to run: git gives up at the question
+        "SSH_ASKPASS": "true",  # answers every question with nothing
         "SSH_ASKPASS_REQUIRE": "never",
         "GCM_INTERACTIVE": "never",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PAGER": "cat",
         "GIT_EDITOR": "true",
         "GIT_MERGE_AUTOEDIT": "no",
-        **({} if "GIT_SSH" in kept and not ssh else {"GIT_SSH_COMMAND": f"{ssh or 'ssh'} -o BatchMode=yes"}),
     }
+
+
+def _never_ask(ssh: str) -> str:
+    """Return an ssh command that asks nothing; a program of another name may not know how, but has no terminal."""
+    try:
+        program = shlex.split(ssh)[0]
+    except (ValueError, IndexError):
+        return ssh
+    return f"{ssh} -o BatchMode=yes" if os.path.basename(program) == "ssh" else ssh  # noqa: PTH119 - a plain question
 
 
 async def _converse(child: "subprocess.Popen[bytes]", feed: bytes, out: bytearray, err: bytearray) -> None:
@@ -198,17 +218,28 @@ def _raw(pipe: IO[bytes] | None) -> int:
 
 
 async def _end(child: "subprocess.Popen[bytes]") -> None:
-    """End what is left of the command's session (helpers, ssh, hooks); not reaped yet, its number is still its own."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    if stat := read_stat(child.pid):
+    """End what is left of the command's session (helpers, ssh, hooks); not reaped yet, its number is still its own.
+
+    git itself gets the chance to remove its lock files.
+    """
+    stat = read_stat(child.pid)
+    if stat and not stat.ended:
+        _signal_session(child.pid, signal.SIGTERM)
+        await process_exit.wait_all_ended((stat.id,), _GRACE_S)
+    _signal_session(child.pid, signal.SIGKILL)
+    if stat:
         await process_exit.wait_all_ended((stat.id,), _REAP_S)
     child.poll()
 
 
-def _explain(folder: str, error: OSError) -> HostError:
-    if not os.path.isdir(folder):  # noqa: PTH112 - a plain question
-        return HostError(f"cannot look at {folder}", why="there is no such folder", fix=f"ls -d {folder}")
-    if shutil.which("git") is None:
+def _signal_session(leader: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def _explain(git: Git, error: OSError) -> HostError:
+    if not os.path.isdir(git.folder):  # noqa: PTH112 - a plain question
+        return HostError(f"cannot look at {git.folder}", why="there is no such folder", fix=f"ls -d {git.folder}")
+    if shutil.which("git", path=git.environment.get("PATH")) is None:
         return HostError("cannot run git", why="there is no program git on PATH", fix="install git")
     return HostError("cannot run git", why=error.strerror or str(error), fix="git --version")

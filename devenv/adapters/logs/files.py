@@ -7,7 +7,9 @@ true over rotations.
 
 import logging
 import os
+import threading
 import time
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import anyio.to_thread
 from devenv.adapters.logs import index as log_index
 from devenv.adapters.logs import layout as log_layout
 from devenv.adapters.logs.layout import Base, LogNames
-from devenv.adapters.logs.rotation import Rotation
+from devenv.adapters.logs.rotation import Rotation, find_excess
 from devenv.adapters.logs.text import clean_text
+from devenv.domain.cleaning import LogRules, Reclaimed
 
 CAP_BYTES = 16 << 20
 KEPT_PIECES = 3
@@ -54,6 +57,49 @@ class LogFiles:
         self._keep = keep
         self._watched: dict[str, _Watched] = {}
         self._complaints: set[str] = set()
+        self._changing = threading.Lock()
+        """Held by the one that moves or removes files; both are done beside the event loop."""
+
+    def limit(self, rules: LogRules) -> None:
+        """Rotate by these rules from now on."""
+        self._cap_bytes, self._keep = rules.size_bytes, rules.keep
+
+    async def prune(self, services: Iterable[str], *, dry_run: bool) -> Reclaimed:
+        """Remove the logs of all but `services`, and older pieces beyond the rules; return what went."""
+        return await anyio.to_thread.run_sync(self.prune_now, frozenset(services), dry_run)
+
+    def prune_now(self, services: Collection[str], dry_run: bool) -> Reclaimed:  # noqa: FBT001 - a thread's argument
+        """Do as `prune`, in this thread."""
+        names: list[str] = []
+        size = 0
+        with self._changing:
+            for path in self._find_needless(services):
+                try:
+                    blocks = path.stat().st_blocks
+                    if not dry_run:
+                        path.unlink()
+                except OSError as error:
+                    self._complain(f"cannot remove {path}", error)
+                    continue
+                names.append(path.name)
+                size += blocks * 512
+            if not dry_run:
+                for service in [one for one in self._watched if one not in services]:
+                    del self._watched[service]
+        return Reclaimed(kind="logs", names=tuple(names), bytes=size)
+
+    def _find_needless(self, services: Collection[str]) -> list[Path]:
+        """Return the files of other services, and the older pieces of these that the rules have no room for."""
+        try:
+            found = sorted(os.listdir(self._folder))  # noqa: PTH208 - plain names
+        except FileNotFoundError:
+            return []
+        owners = {name: log_layout.service_of(name) for name in found}
+        needless = [self._folder / name for name, owner in owners.items() if owner and owner not in services]
+        for service in services:
+            names = self._names(service)
+            needless += [names.old(start) for start in find_excess(names, self._keep)]
+        return needless
 
     def path(self, service: str) -> str:
         """Return where a service's output goes."""
@@ -120,9 +166,10 @@ class LogFiles:
         watched = self._watch(service)
         rotation = Rotation(watched.names, keep=self._keep)
         try:
-            rotation.recover()
-            rotation.rotate()
-            log_index.prune_records(watched.names.index, log_layout.read_layout(watched.names).first)
+            with self._changing:
+                rotation.recover()
+                rotation.rotate()
+                log_index.prune_records(watched.names.index, log_layout.read_layout(watched.names).first)
         except OSError as error:
             self._complain(f"cannot rotate {service}'s log", error)
             watched.retry_at = time.monotonic() + _RETRY_S

@@ -13,11 +13,13 @@ also when it was killed there (see `rotation`).
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 _ATTEMPTS = 200
+_FILE = re.compile(r"(?P<service>.+)\.(?:log(?:\.(?:[0-9]+|new))?|(?:base|idx)(?:\.beside)?)", re.DOTALL)
 
 
 class Step(StrEnum):
@@ -115,6 +117,12 @@ class LogNames:
         return sorted(
             int(name[len(prefix) :]) for name in names if name.startswith(prefix) and name[len(prefix) :].isdigit()
         )
+
+
+def service_of(file: str) -> str:
+    """Return the service that a file of the log folder belongs to, '' for a name that is none of ours."""
+    found = _FILE.fullmatch(file)
+    return found["service"] if found else ""
 
 
 def read_base(names: LogNames) -> Base:

@@ -98,7 +98,7 @@ class Rotation:
         if self.names.new.exists():
             self.names.new.replace(self.names.old(base.base))
         write_base(self.names, Base(base=base.base + base.cut))
-        for start in self.names.list_old()[: -self._keep]:
+        for start in find_excess(self.names, self._keep):
             self.names.old(start).unlink(missing_ok=True)
 
     def recover(self) -> None:
@@ -119,6 +119,12 @@ class Rotation:
         else:
             write_base(self.names, Base(base=base.base))
             self.names.new.unlink(missing_ok=True)
+
+
+def find_excess(names: LogNames, keep: int) -> list[int]:
+    """Return the starts of the older pieces beyond the newest `keep`."""
+    old = names.list_old()
+    return old[: max(0, len(old) - keep)]
 
 
 @cache

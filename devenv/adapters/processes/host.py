@@ -25,11 +25,11 @@ _STATUSES_KEPT = 1000
 
 
 class HostProcesses:
-    """Starts and ends processes for the stack `stack_key`."""
+    """Starts and ends processes for the stack `stack_key`; `logs` is the folder of their logs, '' for none."""
 
-    def __init__(self, stack_key: str) -> None:
+    def __init__(self, stack_key: str, logs: str = "") -> None:
         self._stack_key = stack_key
-        self._scanner = process_tree.Scanner(stack_key)
+        self._scanner = process_tree.Scanner(stack_key, os.path.realpath(logs) if logs else "")
         self._children: dict[ProcessId, subprocess.Popen[bytes]] = {}
         self._statuses: dict[ProcessId, int] = {}
 

@@ -81,6 +81,17 @@ def read_markers(pid: int) -> tuple[str, str]:
     return read_psutil_markers(pid)
 
 
+def read_outputs(pid: int) -> tuple[str, ...]:
+    """Return the files that `pid` has as standard output and error; none where it may not be looked at, or on macOS."""
+    found = []
+    for fd in (1, 2) if IS_LINUX else ():
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))  # noqa: PTH115 - a string is wanted
+        except OSError:
+            continue
+    return tuple(found)
+
+
 def read_environment(pid: int) -> dict[str, str]:
     """Return the environment that `pid` was started with; empty where it may not be looked at."""
     if IS_LINUX:

@@ -39,8 +39,8 @@ class TreeEnd:
 
     async def finish(self, number: int, grace_s: float) -> tuple[ProcessId, ...]:
         """Send `number`, wait for `grace_s`, then kill for at most 5 s; return what is left."""
-        left = await self._press(number, grace_s)
-        if left and number != signal.SIGKILL:
+        left = set() if number == signal.SIGKILL else await self._press(number, grace_s)
+        if left or number == signal.SIGKILL:  # also what is killed at once takes its time to end
             left = await self._press(signal.SIGKILL, _HARD_DEADLINE_S)
         return tuple(sorted(left))
 

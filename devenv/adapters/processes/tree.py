@@ -35,14 +35,19 @@ class Table:
 
 
 class Scanner:
-    """Reads tables for one stack. `read_shared` serves everyone who asks within 2 ms from one reading."""
+    """Reads tables for one stack. `read_shared` serves everyone who asks within 2 ms from one reading.
 
-    def __init__(self, stack_key: str) -> None:
+    `logs` is the folder that the services' output goes to: whoever writes into one of their logs is theirs, too, also
+    where it has cleared its environment and has nothing to do with them otherwise.
+    """
+
+    def __init__(self, stack_key: str, logs: str = "") -> None:
         self._stack_key = stack_key
+        self._logs = logs
         self._next: _Reading | None = None
 
     def read(self) -> Table:
-        """Read all processes now: 15 us a process."""
+        """Read all processes now: 20 us a process."""
         processes: dict[int, ProcessStat] = {}
         services: dict[int, str] = {}
         for pid in identity.list_pids():
@@ -51,9 +56,19 @@ class Scanner:
                 continue
             processes[pid] = stat
             stack, service = identity.read_markers(pid)
-            if stack == self._stack_key:
+            if stack == self._stack_key or (
+                not stack and self._logs and not stat.ended and (service := self._find_log(pid))
+            ):
                 services[pid] = service
         return Table(processes=processes, services=services)
+
+    def _find_log(self, pid: int) -> str:
+        """Return the service whose log `pid` writes to, '' for none."""
+        for path in identity.read_outputs(pid):
+            folder, _, name = path.removesuffix(" (deleted)").rpartition("/")
+            if folder == self._logs and name.endswith(".log"):
+                return name.removesuffix(".log")
+        return ""
 
     async def read_shared(self) -> Table:
         """Return a table read after this call; a `down` of 100 services takes a handful of readings, not 300."""

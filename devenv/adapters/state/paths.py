@@ -129,6 +129,9 @@ class Lock:
         except BlockingIOError:
             os.close(fd)
             return False
+        except OSError as error:  # a file system without locks
+            os.close(fd)
+            raise translate(error, f"cannot take the lock {self._path}") from error
         self._fd = fd
         with suppress(OSError):  # the pid is for messages: a full disk must not keep `down` from its work
             os.ftruncate(fd, 0)

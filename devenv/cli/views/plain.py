@@ -42,6 +42,16 @@ class PlainView:
         show_ending(ended, snapshot, quiet=self._quiet)
 
 
+class SilentView(PlainView):
+    """Writes nothing but warnings: whoever follows prints the end."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+
+    def end(self, ended: OperationEnded, snapshot: Snapshot) -> None:
+        """Show nothing."""
+
+
 class JsonLinesView:
     """Writes every event as a JSON line: `--progress json`."""
 

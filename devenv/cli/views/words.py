@@ -3,7 +3,8 @@
 Pure. Invariant: the same state has the same word everywhere.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,6 +29,8 @@ def table_row(view: ServiceView) -> tuple[str, ...]:
     where = view.log or (f"devenv logs {view.name}" if view.container else "")
     return (view.name, str(view.state), view.url, after, where)
 
+
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 _SILENT = frozenset({State.WAITING, State.PROBING, State.STOPPING})
 """States on the way to another one that is told."""
@@ -57,15 +60,36 @@ def ending_line(ended: OperationEnded, snapshot: Snapshot) -> str:
     summary = ended.summary
     if ended.verb == "up":
         return _up_line(ended, snapshot, elapsed)
-    stopped = _names(summary.get("stopped"))
-    if not any(_names(summary.get(name)) for name in ("stopped", "networks", "removed_volumes")):
-        return "nothing is running"
-    parts = [f"{ended.verb}: {len(stopped)} {'service' if len(stopped) == 1 else 'services'} ended in {elapsed}"]
-    if removed := _names(summary.get("removed_volumes")):
-        parts.append(f"volumes removed: {', '.join(removed)}")
-    if kept := _names(summary.get("kept_volumes")):
-        parts.append(f"volumes kept: {', '.join(kept)} (`devenv down --volumes` removes them)")
+    if not any(_names(summary.get(name)) for name in ("stopped", "containers", "networks", "removed_volumes")):
+        return f"nothing is known to run: {summary['not_asked']}" if "not_asked" in summary else "nothing is running"
+    count = len(_names(summary.get("stopped")))
+    parts = [f"{ended.verb}: {_count(count, 'service')} ended in {elapsed}", *_what_went(summary)]
     return "\n".join(parts)
+
+
+def _what_went(summary: Mapping[str, object]) -> Iterator[str]:
+    """Yield what a `down` removed and what it kept, a line a kind."""
+    containers, networks = _names(summary.get("containers")), _names(summary.get("networks"))
+    if containers or networks:
+        removed = [_count(len(containers), "container")] if containers else []
+        yield f"removed: {', '.join([*removed, *(f'network {name}' for name in networks)])}"
+    if names := _names(summary.get("removed_volumes")):
+        yield f"volumes removed: {', '.join(map(_shorten, names))}"
+    if names := _names(summary.get("kept_volumes")):
+        yield f"volumes kept: {', '.join(names)} (`devenv down --volumes` removes them)"
+    if names := _names(summary.get("external_volumes")):
+        yield f"external volumes kept: {', '.join(names)}"
+    if names := _names(summary.get("anonymous_volumes")):
+        yield f"anonymous volumes kept: {len(names)} (`docker volume rm {' '.join(names)}` removes them)"
+
+
+def _shorten(volume: str) -> str:
+    """Return the name of a volume, of an anonymous one as much as is needed to know it."""
+    return f"{volume[:12]} (anonymous)" if _ANONYMOUS.fullmatch(volume) else volume
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def steps_of(ended: OperationEnded) -> list[Mapping[str, str]]:

@@ -15,7 +15,6 @@ from devenv.domain.snapshots import (
     describe_snapshot,
     encode_snapshot,
     find_rollback,
-    format_size,
     is_name,
     select_expired,
     sort_newest_first,
@@ -113,14 +112,6 @@ def test_description_counts_what_is_in_it() -> None:
     assert said == "2 tables, about 3,000 rows, 2 migrations of Alembic (last 0002), 1.3 MB"
     none = replace(SNAPSHOT, tables=("users",), rows=1, migrations={"Alembic": ()})
     assert describe_snapshot(none) == "1 table, about 1 row, no migration of Alembic, 1.3 MB"
-
-
-@pytest.mark.parametrize(
-    ("size", "said"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (9_949, "9.9 kB"), (25_000_000, "25 MB")]
-)
-def test_size_is_told_in_two_digits(size: int, said: str) -> None:
-    """Enough to compare."""
-    assert format_size(size) == said
 
 
 def names_of(snapshots: object) -> list[str]:
