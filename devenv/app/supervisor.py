@@ -251,7 +251,7 @@ class Supervisor:
         return failures
 
     async def _down(self, operation: Operation, request: DownRequest) -> Outcome:
-        take_down = TakeDown(crew=self.crew, request=request, reading=self._reading)
+        take_down = TakeDown(crew=self.crew, request=request, reading=self._reading, before=operation.before)
         failures = await take_down.run()
         is_down = not request.services and not failures
         outcome = Outcome(failures=failures, summary=take_down.summary)

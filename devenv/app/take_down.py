@@ -20,8 +20,9 @@ from devenv.app.requests import DownRequest, Reading
 from devenv.app.runner import Runner
 from devenv.app.together import attempt_all
 from devenv.domain.errors import DevenvError, HostError, StopFailed, UsageError
+from devenv.domain.events import Snapshot
 from devenv.domain.holders import ProcessId
-from devenv.domain.lifecycle import State
+from devenv.domain.lifecycle import LIVE, State
 from devenv.domain.model import EngineChoice, ExternalRun, Port, Stop
 
 KINDS = (
@@ -43,6 +44,8 @@ class TakeDown:
     crew: Crew
     request: DownRequest
     reading: Reading
+    before: Snapshot = field(default_factory=Snapshot)
+    """The state when it was asked for: an `up` that it ended has stopped its services by now."""
     summary: dict[str, object] = field(default_factory=dict)
     _failures: list[DevenvError] = field(default_factory=list)
     _unasked: DevenvError | None = None
@@ -51,7 +54,7 @@ class TakeDown:
     async def run(self) -> list[DevenvError]:
         """Do it; return what could not be done. One failure never stops the rest."""
         names = self._select()
-        active = [name for name in names if self.crew.board.views[name].state is not State.STOPPED]
+        active = [name for name in names if self._was_active(name)]
         had = self._list_ports(active)
         if self.request.services:
             self._failures += await self.crew.stop(names, grace_s=self.request.grace_s)
@@ -70,6 +73,11 @@ class TakeDown:
                 fix="devenv status",
             )
         return self.request.services or tuple(self.crew.runners)
+
+    def _was_active(self, name: str) -> bool:
+        before = self.before.services.get(name)
+        is_active = self.crew.board.views[name].state is not State.STOPPED
+        return is_active or (before is not None and before.state in LIVE)
 
     def _list_ports(self, names: list[str]) -> Mapping[str, tuple[Port, ...]]:
         """Return the ports of those services that run here."""

@@ -170,6 +170,19 @@ async def test_stop_lets_the_child_of_a_deaf_shell_finish_when_it_handles_the_si
         assert await stack.containers.tail(id_, 5) == ("open", "closed", "shell over")
 
 
+async def test_stop_reaches_the_server_when_its_entrypoint_took_the_signal_along(
+    engine: Engine, tmp_path: Path, unique_name: str
+) -> None:
+    """A stop right after a start: the script that prepares the server ignores it, and the server never saw it."""
+    server = "trap 'echo closed; exit 0' TERM; while :; do sleep 0.05; done"
+    with compose_stack(engine, tmp_path, unique_name, {"web": shell(f"echo open; sleep 600; {server}")}) as stack:
+        id_ = (await stack.up("web"))["web"]
+        await until_listed(stack, id_, "open")
+        await stack.containers.stop(id_, Stop(), declared=False)
+        assert (await stack.containers.inspect(id_)).exit_code == 0
+        assert (await stack.containers.tail(id_, 5))[-1] == "closed"
+
+
 async def test_stop_signals_from_inside_when_the_processes_are_another_users(
     engine: Engine, tmp_path: Path, unique_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

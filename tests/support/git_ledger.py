@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.support.git import Repository
 
 _UNDER_WAY = (
-    "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD",
+    "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD",
     "BISECT_START", "BISECT_LOG", "BISECT_TERMS", "rebase-merge", "rebase-apply", "sequencer", "shallow", "config",
     "info", "hooks",
 )  # fmt: skip
@@ -64,12 +64,18 @@ def read_ledger(work: Repository, *linked: Repository) -> Ledger:
 
 
 def find_losses(
-    before: Ledger, work: Repository, *linked: Repository, commits_on: str = "", by_head: bool = True
+    before: Ledger,
+    work: Repository,
+    *linked: Repository,
+    commits_on: str = "",
+    by_head: bool = True,
+    may_differ: Iterable[str] = (),
 ) -> list[str]:
     """Return what `before` had and the repository now lacks, or has otherwise.
 
     `commits_on` is a branch that may have got a commit of what was in the work tree: then the index may say so too.
-    Without `by_head` a commit counts only where a ref or a stash leads to it, not HEAD alone.
+    `may_differ` are files that somebody was to write. Without `by_head` a commit counts only where a ref or a stash
+    leads to it, not HEAD alone.
     """
     after = read_ledger(work, *linked)
     found = list(_compare_refs(work, before, after))
@@ -78,7 +84,7 @@ def find_losses(
     for number, folder in enumerate(before.trees):
         old, new = before.trees[folder], after.trees[folder]
         may_commit = number == 0 and bool(commits_on) and old.branch == f"refs/heads/{commits_on}"
-        found += _compare_trees(work, folder.name, old, new, after, may_commit=may_commit)
+        found += _compare_trees(work, folder.name, old, new, after, may_commit=may_commit, but=set(may_differ))
     heads = {tree.head for folder, tree in after.trees.items() if by_head or folder != work.folder}
     tips = {*after.refs.values(), *after.stash, *heads}
     lost = before.commits - set(_reach(work, {tip for tip in tips if tip}))
@@ -113,10 +119,14 @@ def find_unsaved(work: Repository, ledger: Ledger) -> frozenset[str]:
 
 
 def find_debris(work: Repository) -> list[str]:
-    """Return locks and temporary files in the repository's own folder, but for the file that is made to stay."""
+    """Return locks and temporary files in the repository's own folder.
+
+    Not the file that is made to stay, nor what a git that was killed or met a full disk leaves among its objects.
+    """
     top = work.folder / ".git"
     paths = [path for path in top.rglob("*") if path.name.endswith(".lock") or "tmp" in path.name]
-    return sorted({str(path.relative_to(top)) for path in paths} - {"devenv/sync.lock"})
+    found = {str(path.relative_to(top)) for path in paths if not path.name.startswith(("tmp_obj_", "tmp_pack_"))}
+    return sorted(found - {"devenv/sync.lock"})
 
 
 def is_ancestor(repository: Repository, old: str, new: str) -> bool:
@@ -146,14 +156,14 @@ def _compare_refs(work: Repository, before: Ledger, after: Ledger) -> Iterator[s
 
 
 def _compare_trees(
-    work: Repository, name: str, old: Tree, new: Tree, after: Ledger, *, may_commit: bool
+    work: Repository, name: str, old: Tree, new: Tree, after: Ledger, *, may_commit: bool, but: set[str]
 ) -> Iterator[str]:
     if old.branch != new.branch:
         yield f"{name}: HEAD was on {old.branch!r} and is on {new.branch!r}"
     for what in old.under_way.keys() | new.under_way.keys():
         if old.under_way.get(what) != new.under_way.get(what):
             yield f"{name}: {what} was {old.under_way.get(what)!r} and is {new.under_way.get(what)!r}"
-    for path in sorted(old.files.keys() | new.files.keys()):
+    for path in sorted((old.files.keys() | new.files.keys()) - but):
         if old.files.get(path) != new.files.get(path):
             yield f"{name}: file {path!a} was {old.files.get(path)} and is {new.files.get(path)}"
     if may_commit:

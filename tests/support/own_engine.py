@@ -69,7 +69,9 @@ def own_engine(shared: Engine, *images: str) -> Iterator[OwnEngine]:
     folder = Path(tempfile.mkdtemp(prefix="dve"))  # pytest's own are too long for a socket
     log = folder / "log"
     made = OwnEngine(folder, log)
+    # In a network namespace of its own: `--bridge=none` deletes docker0, which is the shared engine's.
     command = [
+        "unshare", "--net", "--",
         "dockerd", "--host", made.url, "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec"),
         "--pidfile", str(folder / "pid"), "--bridge=none", "--iptables=false", "--ip-masq=false",
     ]  # fmt: skip

@@ -15,7 +15,17 @@ import anyio
 from devenv.adapters.engine.execution import execute
 from devenv.adapters.engine.line import EngineLine, Refused
 from devenv.adapters.engine.look import dig, read_map, read_text
-from devenv.adapters.engine.stopping import Inmate, find_children, find_init, has_ended, read_signal, send, wait_gone
+from devenv.adapters.engine.stopping import (
+    Inmate,
+    find_children,
+    find_init,
+    has_changed,
+    has_ended,
+    read_signal,
+    send,
+    wait_changed,
+    wait_gone,
+)
 from devenv.domain.errors import DevenvError, HostError, StartFailed, StopFailed
 from devenv.domain.model import Stop
 
@@ -70,8 +80,10 @@ async def _end(line: EngineLine, container: str, raw: object, manner: _Manner, o
     async with anyio.create_task_group() as group:  # leaves no ExceptionGroup: the one failure is raised outside
         if init is not None and (not _comes_back(raw) or (manner.is_own and not children)):
             group.start_soon(_tell_quiet, init, on_quiet)
-        if children:
-            group.start_soon(_hasten, line, container, children, manner)
+        if init is not None:
+            group.start_soon(_repeat, line, container, init, manner)
+        if init is not None and children:
+            group.start_soon(_hasten, line, container, init, children, manner)
         kills = is_deaf and not children
         failure = await _try(_kill(line, container) if kills else _end_gently(line, container, manner))
         group.cancel_scope.cancel()
@@ -114,7 +126,16 @@ async def _end_gently(line: EngineLine, container: str, manner: _Manner) -> None
         raise StopFailed(f"cannot stop container {container[:12]}", why=why, fix=f"docker rm -f {container[:12]}")
 
 
-async def _hasten(line: EngineLine, container: str, children: tuple[Inmate, ...], manner: _Manner) -> None:
+async def _repeat(line: EngineLine, container: str, init: Inmate, manner: _Manner) -> None:
+    """Send the signal once more where an entrypoint becomes the server meanwhile, which never saw the first one."""
+    await wait_changed(init, manner.signal)
+    with suppress(HostError):
+        await line.ask(lambda client: client.kill(container, manner.signal))
+
+
+async def _hasten(
+    line: EngineLine, container: str, init: Inmate, children: tuple[Inmate, ...], manner: _Manner
+) -> None:
     """Do what an init would do: pass the signal on, wait for the children, then end the deaf first process."""
     with suppress(HostError, StartFailed):  # what fails here fails in the stop itself, which says so
         refused = send(children, manner.signal)
@@ -124,6 +145,8 @@ async def _hasten(line: EngineLine, container: str, children: tuple[Inmate, ...]
     with anyio.move_on_after(manner.grace_s if patient else SHORT_S):
         await wait_gone(children)
         await anyio.sleep(SHORT_S)  # it reads the end of its children and ends by itself; we are cancelled then
+    if has_changed(init, manner.signal):
+        return  # it may react by now, and gets its grace
     with suppress(HostError):
         await _kill(line, container)
 

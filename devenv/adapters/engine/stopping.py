@@ -18,11 +18,14 @@ import anyio
 
 _KILL = 9
 _SHORTEST_ID = 12
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inmate:
     """A process of a container; `inner_pid` is its pid as seen inside, `handled` its mask of caught or awaited signals.
+
+    `program` is what it executes: its path, or its short name where this user may not know more.
 
     A signal that is blocked counts as awaited: small inits such as tini take theirs with sigwait.
     """
@@ -31,6 +34,7 @@ class Inmate:
     inner_pid: int
     parent: int
     handled: int
+    program: str = ""
 
     def reacts_to(self, number: int) -> bool:
         """Tell whether the signal can have any effect on it as the first process of its container."""
@@ -59,6 +63,28 @@ def find_children(init: Inmate) -> tuple[Inmate, ...]:
 def send(children: tuple[Inmate, ...], number: int) -> tuple[Inmate, ...]:
     """Signal them; return those that this user may not signal."""
     return tuple(child for child in children if not _send(child, number))
+
+
+async def wait_changed(init: Inmate, number: int) -> None:
+    """Wait until it can react to a signal that what it was cannot have taken: it executed a program, or set a handler.
+
+    No event tells of that to whom is not its parent.
+    """
+    while not (has_changed(init, number) and _reacts(init, number)):  # noqa: ASYNC110 - that is why
+        await anyio.sleep(_LOOK_S)
+
+
+def has_changed(init: Inmate, number: int) -> bool:
+    """Tell whether it is another program by now, or reacts to the signal as it did not before."""
+    now = _find_inmate(init.pid)
+    if now is None or now.inner_pid != init.inner_pid:
+        return False
+    return now.program != init.program or (now.reacts_to(number) and not init.reacts_to(number))
+
+
+def _reacts(init: Inmate, number: int) -> bool:
+    now = _find_inmate(init.pid)
+    return now is not None and now.reacts_to(number)
 
 
 def has_ended(inmate: Inmate) -> bool:
@@ -92,7 +118,13 @@ def _find_inmate(pid: int) -> Inmate | None:
     if not inner or fields.get("State", "Z").split()[0] in {"Z", "X"}:
         return None
     caught, blocked = int(fields.get("SigCgt", "0"), 16), int(fields.get("SigBlk", "0"), 16)
-    return Inmate(pid=pid, inner_pid=int(inner[-1]), parent=int(fields.get("PPid", "0")), handled=caught | blocked)
+    return Inmate(
+        pid=pid,
+        inner_pid=int(inner[-1]),
+        parent=int(fields.get("PPid", "0")),
+        handled=caught | blocked,
+        program=_read_program(pid) or fields.get("Name", "").strip(),
+    )
 
 
 def _send(child: Inmate, number: int) -> bool:
@@ -127,6 +159,12 @@ def _hold(child: Inmate) -> Iterator[int | None]:
         yield handle if now is not None and now.parent == child.parent and now.inner_pid == child.inner_pid else None
     finally:
         os.close(handle)
+
+
+def _read_program(pid: int) -> str:
+    with suppress(OSError):
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    return ""
 
 
 def _read(path: str) -> str:
