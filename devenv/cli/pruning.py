@@ -45,7 +45,7 @@ def prune(session: Session, options: PruneOptions) -> int:
 
 def show_pruned(ended: OperationEnded) -> None:
     """Show what an operation pruned."""
-    print_data(describe_prune(_read(ended)))
+    print_data(describe_prune(_read(ended), ended.failures))
 
 
 def _read(ended: OperationEnded) -> PruneReport:
@@ -62,7 +62,7 @@ def _may_go(session: Session, options: PruneOptions) -> bool:
     followed = _ask_daemon(session, options, dry_run=True)
     if followed.ended.status:
         print_aside(errors_text(followed.ended))
-    print_aside(describe_prune(_read(followed.ended)))
+    print_aside(describe_prune(_read(followed.ended), followed.ended.failures))
     return confirm("Remove all of this, of every project on the engine?")
 
 
@@ -92,7 +92,7 @@ def _show(followed: Followed, *, as_json: bool) -> int:
     if ended.failures:
         print_aside(errors_text(ended))
     if report.reclaimed or report.refused or not ended.failures:
-        print_data(describe_prune(report))
+        print_data(describe_prune(report, ended.failures))
     return ended.status
 
 

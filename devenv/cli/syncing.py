@@ -24,7 +24,7 @@ def sync_now(session: Session, *, dry_run: bool, as_json: bool) -> int:
     if rules is None:
         raise UsageError(
             "cannot sync",
-            why=f"{session.file} has neither `git: {{sync: …}}` nor `git: {{mirror: …}}`",
+            why="`git:` of services.yaml asks for neither `sync:` nor `mirror:`",
             fix="add `git: {sync: {remotes: [origin]}}` to services.yaml",
         )
     report = carry_out(session, rules, dry_run=dry_run, may_ask=not as_json)
@@ -89,22 +89,29 @@ def read_rules(session: Session) -> GitRules | None:
 
 
 def carry_out(session: Session, rules: GitRules, *, dry_run: bool, may_ask: bool) -> SyncReport:
-    """Run a sync; return what became of it."""
+    """Run a sync; return what became of it. Raises Interrupted after a Ctrl-C."""
     from devenv.daemon.syncing import run_sync  # noqa: PLC0415 - loads the event loop
 
     ask = _agree if may_ask and can_ask(here()) else None
-    return run_sync(rules, environment=session.environment, say=print_aside, ask=ask, dry_run=dry_run)
+    try:
+        return run_sync(rules, environment=session.environment, say=print_aside, ask=ask, dry_run=dry_run)
+    except KeyboardInterrupt:
+        if ask is not None:
+            print_aside("")  # a terminal shows ^C in the line of the question
+        raise Interrupted("cannot finish the sync", why="it was interrupted", fix="devenv sync") from None
 
 
 def show(report: SyncReport, *, quiet: bool = False) -> None:
     """Print the table, what was kept, and what was not done; only the last when `quiet`."""
     from devenv.cli.failures import describe_errors  # noqa: PLC0415
-    from devenv.cli.views.syncs import report_lines  # noqa: PLC0415
+    from devenv.cli.views.syncs import report_lines, shorten_report  # noqa: PLC0415
     from devenv.daemon.syncing import show_folder  # noqa: PLC0415
     from devenv.sync.failures import find_failures  # noqa: PLC0415
 
-    if not quiet:
-        print_data("\n".join(report_lines(report, colour=has_colour(here()), name=show_folder)))
+    report = shorten_report(report, show_folder)
+    lines = [] if quiet else report_lines(report, colour=has_colour(here()))
+    if lines:
+        print_data("\n".join(lines))
     if failures := find_failures(report):
         print_aside(describe_errors(failures))
 
@@ -135,5 +142,5 @@ async def _agree(name: str, plan: CommitPlan) -> bool:
     if len(plan.paths) > _SHOWN:
         print_aside(f"  … and {len(plan.paths) - _SHOWN} more")
     for one in plan.left_out:
-        print_aside(f"  not {printable(one.path)}: {one.why}")
+        print_aside(f"  left out {printable(one.path)}: {one.why}")
     return await confirm_beside(f"commit {'it' if len(plan.paths) == 1 else f'these {len(plan.paths)} files'}?")

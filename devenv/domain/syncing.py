@@ -18,7 +18,8 @@ class Look:
     `branch` is '' where HEAD is detached, `head` is '' where there is no commit yet. `under_way` is merge, rebase,
     cherry-pick, revert, bisect or am, or ''. The three counts are paths. `unmerged` are paths with conflicts in the
     index; `marked` are changed files that hold conflict markers; `nested` are untracked repositories, whose files are
-    their own. `unpublished_submodules` have a commit checked out that none of their remotes is known to have.
+    their own; `hidden` are changed files that git was told to take for unchanged. `unpublished_submodules` have a
+    commit checked out that none of their remotes is known to have.
     `is_stray` tells that no ref but HEAD has `head`. `index_lock_age_s` is the age of an index.lock, None for none.
     `branches` maps local branches to commits, `checked_out` those that a work tree has to its folder, `remotes` names
     to URLs (passwords left out).
@@ -37,6 +38,7 @@ class Look:
     is_shallow: bool = False
     is_stray: bool = False
     nested: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     dirty_submodules: tuple[str, ...] = ()
     unpublished_submodules: tuple[str, ...] = ()
     index_lock_age_s: float | None = None
@@ -47,7 +49,7 @@ class Look:
     @property
     def is_dirty(self) -> bool:
         """Tell whether anything is not committed."""
-        return bool(self.staged or self.unstaged or self.untracked or self.unmerged)
+        return bool(self.staged or self.unstaged or self.untracked or self.unmerged or self.hidden)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +180,7 @@ class Edited:
     """A path of a mirror's target that was left as it is, why, and how it differs from the source."""
 
     path: str
-    why: str = "it was edited here"
+    why: str = "it was edited there"
     diff: str = ""
 
 

@@ -57,12 +57,22 @@ def compare(place: Place, gap: Gap, *, is_shallow: bool = False) -> PushRow:
     return row(place, Outcome.TO_PUSH if gap.ahead else Outcome.THERE, commits=gap.ahead)
 
 
-def absent(place: Place, *, is_there: bool) -> PushRow:
-    """Return the row of a branch that is not here; `is_there` tells whether the remote has it: nothing is owed then."""
-    if is_there:
+def absent(place: Place, theirs: Mapping[str, str], *, is_unborn: bool = False) -> PushRow:
+    """Return the row of a branch that is not here; `theirs` are the commits that remotes have for it.
+
+    Nothing is owed where all of them have the same: a fresh clone has only one branch. `is_unborn` tells that it is
+    checked out, and that its first commit is still to be made.
+    """
+    if is_unborn and not theirs:
+        return row(place, Outcome.FAILED, why=f"{place.branch} has no commit yet", fix=place.git("commit"))
+    if not theirs:
+        why = f"there is no branch {place.branch}, neither here nor at a remote"
+        return row(place, Outcome.FAILED, why=why, fix=place.git("branch", "{branch}"))
+    if place.remote in theirs and len(set(theirs.values())) == 1:
         return row(place, Outcome.THERE, why=f"there is no branch {place.branch} here")
-    why = f"there is no branch {place.branch}, neither here nor at {place.remote}"
-    return row(place, Outcome.FAILED, why=why, fix=place.git("branch", "{branch}"))
+    where = "the remotes have different ones" if place.remote in theirs else f"only at {', '.join(theirs)}"
+    fix = place.git("fetch", next(iter(theirs)), "{branch}:{branch}")
+    return row(place, Outcome.FAILED, why=f"there is no branch {place.branch} here; {where}", fix=fix)
 
 
 def row(place: Place, outcome: Outcome, *, commits: int = 0, why: str = "", fix: str = "") -> PushRow:

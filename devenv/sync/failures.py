@@ -3,7 +3,7 @@
 Pure. Invariant: a report that is not complete has at least one failure, and one that is complete has none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from devenv.domain.errors import SyncIncomplete
 from devenv.domain.syncing import MirrorReport, Outcome, Promoted, Promoting, PushRow, RepositoryReport, SyncReport
@@ -30,9 +30,8 @@ def _of_repository(report: RepositoryReport) -> Iterator[SyncIncomplete]:
             yield SyncIncomplete(f"cannot sync all of {report.name}", why=remark.text, fix=remark.fix)
     if report.promoted is not None and not report.promoted.is_done:
         yield _of_promotion(report.name, report.promoted)
-    for row in report.rows:
-        if not row.is_done:
-            yield _of_row(report.name, row)
+    for rows in _join(report.rows):
+        yield _of_rows(report.name, rows)
 
 
 def _of_promotion(name: str, promoted: Promoted) -> SyncIncomplete:
@@ -43,10 +42,22 @@ def _of_promotion(name: str, promoted: Promoted) -> SyncIncomplete:
     return SyncIncomplete(what, why=why, fix=promoted.fix, details=promoted.conflicts)
 
 
-def _of_row(name: str, row: PushRow) -> SyncIncomplete:
-    words = _VERBS.get(row.outcome, "cannot push {branch} of {name} to {remote}")
-    what = words.format(branch=row.branch, name=name, remote=row.remote)
-    return SyncIncomplete(what, why=row.why, fix=row.fix)
+def _join(rows: Iterable[PushRow]) -> Iterable[list[PushRow]]:
+    """Return the rows that are not done, together where one cause keeps several branches from a remote."""
+    found: dict[tuple[str, ...], list[PushRow]] = {}
+    for row in rows:
+        if not row.is_done:
+            branch = "" if row.outcome is Outcome.FAILED else row.branch
+            found.setdefault((row.remote, row.why, row.outcome, branch), []).append(row)
+    return found.values()
+
+
+def _of_rows(name: str, rows: list[PushRow]) -> SyncIncomplete:
+    first, *others = rows
+    branches = ", ".join(row.branch for row in rows[:-1]) + f" and {rows[-1].branch}" if others else first.branch
+    words = _VERBS.get(first.outcome, "cannot push {branch} of {name} to {remote}")
+    what = words.format(branch=branches, name=name, remote=first.remote)
+    return SyncIncomplete(what, why=first.why, fix=first.fix)
 
 
 def _of_mirror(report: MirrorReport) -> Iterator[SyncIncomplete]:
@@ -55,8 +66,8 @@ def _of_mirror(report: MirrorReport) -> Iterator[SyncIncomplete]:
             yield SyncIncomplete(f"cannot mirror to {report.target}", why=remark.text, fix=remark.fix)
     for edited in report.edited:
         yield SyncIncomplete(
-            f"cannot overwrite {edited.path}",
-            why=f"{edited.why} (in {report.target}); it was left as it is",
-            fix=f"move what is there to {report.source}, or delete it there, then: devenv sync",
+            f"cannot overwrite {edited.path} in {report.target}",
+            why=f"{edited.why}; it was left as it is",
+            fix=f"take it over into {report.source}, or delete it there, then: devenv sync",
             details=tuple(edited.diff.splitlines()),
         )

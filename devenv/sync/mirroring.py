@@ -184,7 +184,7 @@ class _Planning:
         if found.kind is Kind.SHUT:
             self.obstacles[path] = "it cannot be read"
         elif not is_as_put:
-            self.obstacles[path] = "it was edited here, and the source no longer has it"
+            self.obstacles[path] = "it was edited there, and the source no longer has it"
         elif record.is_ours:
             self.deletes[path] = None
         else:
@@ -202,7 +202,7 @@ class _Planning:
             is_ours = record is not None and record.is_ours
             self._note(path, wanted, found, found.content, is_ours=is_ours)
         elif record is None or found.content != record.put:
-            self.obstacles[path] = "it was edited here" if record else "it is not from a mirror run"
+            self.obstacles[path] = "it was edited there" if record else "it is not from a mirror run"
             self._keep(path, record)
         elif record.source == wanted.content:  # as far as this file system can tell, it is what the source has
             self._note(path, wanted, found, found.content, is_ours=record.is_ours)

@@ -6,16 +6,17 @@ codes, without the passwords of URLs and cut to a few lines, and what is not rec
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 _LINES = 3
 _LINE_LENGTH = 300
+_LOOKED_AT = 2000  # characters of a line: a hook may print a megabyte in one, and a search takes their square
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_USER_OF_URL = re.compile(r"(?<=://)[^/\s@]+@")
-_NAMES = re.compile(r"(?<!\w)'[^']*'|\S+://\S+")
+_USER_OF_URL = re.compile(r"(?<=://)[^/\s'\"]+@")  # up to the last @: a password may hold one
+_NAMES = re.compile(r"(?<!\w)'[^']*'|(?<![^\s'])\S+://\S+")
 _REMOTE_LINE = re.compile(r"^remote: ?")
 _PUSH_FAILED = "error: failed to push some refs to "
 _DECLINED = "error: hook declined to update"
@@ -101,7 +102,7 @@ _WHY = {
     Cause.CHECKED_OUT: "{remote} has {branch} checked out: {said}",
     Cause.SHALLOW: "this clone is shallow, and {remote} takes nothing from it: {said}",
     Cause.OWNER: "{remote} is a folder of another user: {said}",
-    Cause.NO_REMOTE: "there is no remote {remote}",
+    Cause.NO_REMOTE: "{said}",
     Cause.NO_REPOSITORY: "{remote} leads to no repository: {said}",
     Cause.UNREACHABLE: "{remote} cannot be reached: {said}",
     Cause.BUSY: "{remote} could not change {branch}: {said}",
@@ -172,16 +173,24 @@ def explain(said: Said, place: Place) -> Refusal:
     """Return why a question, a fetch or a whole push failed."""
     if said.is_late:
         return _refuse(Cause.LATE, "", place)
-    text = plain(said.err)
+    lines = _list_lines(plain(said.err))
+    nameless = [_NAMES.sub("''", line) for line in lines]
     for cause, pattern in _PATTERNS.items():
-        if found := _find_line(pattern, text):
-            return _refuse(cause, found, place)
-    return _refuse(Cause.UNKNOWN, _find_complaint(text), place)
+        found = next((line for line, bare in zip(lines, nameless, strict=True) if pattern.search(bare)), None)
+        if found is not None:
+            return _refuse(cause, _quote([found]), place)
+    return _refuse(Cause.UNKNOWN, _find_complaint(lines), place)
 
 
-def refuse_unknown_remote(place: Place) -> Refusal:
-    """Return why nothing can be asked of a remote that the repository does not have."""
-    return _refuse(Cause.NO_REMOTE, "", place)
+def refuse_unknown_remote(place: Place, others: Iterable[str]) -> Refusal:
+    """Return why nothing can be asked of a remote that the repository does not have; `others` are those it has."""
+    return _refuse(Cause.NO_REMOTE, describe_missing_remote(place.remote, others), place)
+
+
+def describe_missing_remote(remote: str, others: Iterable[str]) -> str:
+    """Return that there is no such remote, and which ones there are."""
+    names = ", ".join(others)
+    return f"there is no remote {remote}" + (f" (there are: {names})" if names else "")
 
 
 def read_push(said: Said, places: Sequence[Place], *, has_hook: bool) -> dict[str, Refusal]:
@@ -245,20 +254,15 @@ def _refuse(cause: Cause, said: str, place: Place) -> Refusal:
     return Refusal(cause=cause, why=_WHY[cause].format(**words), fix=place.git(*_FIX.get(cause, _PUSH_YOURSELF)))
 
 
-def _find_line(pattern: re.Pattern[str], text: str) -> str:
-    """Return the first line that matches by more than the names and URLs in it."""
-    return next((_quote([line]) for line in _list_lines(text) if pattern.search(_NAMES.sub("''", line))), "")
-
-
-def _find_complaint(text: str) -> str:
+def _find_complaint(lines: list[str]) -> str:
     """Return the last line that says what went wrong."""
-    lines = _list_lines(text)
     told = [line for line in lines if line.startswith(("fatal:", "error:")) and not line.startswith(_PUSH_FAILED)]
     return _quote((told or lines)[-1:]) or "git said nothing"
 
 
 def _list_lines(text: str) -> list[str]:
-    return [line.strip() for line in text.split("\n") if _REMOTE_LINE.sub("", line.strip())]
+    lines = (line.strip()[:_LOOKED_AT] for line in text.split("\n"))
+    return [line for line in lines if _REMOTE_LINE.sub("", line)]
 
 
 def _quote(lines: Sequence[str]) -> str:

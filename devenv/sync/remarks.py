@@ -10,6 +10,8 @@ from devenv.domain.conflict_words import describe_age
 from devenv.domain.git_rules import SyncRules
 from devenv.domain.snapshots import count
 from devenv.domain.syncing import Look, Remark
+from devenv.sync.comparing import name_branches
+from devenv.sync.refusals import describe_missing_remote
 
 _NAMED = 3
 _LOCK_IS_OLD_S = 600.0
@@ -24,7 +26,10 @@ _WAYS_ON = {
 
 
 def describe_look(look: Look, rules: SyncRules, shown: str = ".") -> tuple[Remark, ...]:
-    """Return what there is to say of a repository; `shown` is its folder as the user would type it."""
+    """Return what there is to say of a repository; `shown` is its folder as the user would type it.
+
+    What a row of the table says (a branch or a remote that is not there) is not said here as well.
+    """
     git = "git" if shown == "." else f"git -C {shlex.quote(shown)}"
     return (
         *_describe_head(look, rules, git),
@@ -64,7 +69,10 @@ def _describe_work(look: Look, git: str) -> Iterator[Remark]:
     counts = ((look.staged, "staged"), (look.unstaged, "not staged"), (look.untracked, "untracked"))
     told = [f"{number:,} {word}" for number, word in counts if number]
     if told:
-        yield Remark(text=f"work is not committed: {', '.join(told)}", fix=f"{git} status")
+        yield Remark(text=f"not committed so far: {', '.join(told)}", fix=f"{git} status")
+    if look.hidden:
+        text = f"git is told to take {_list(look.hidden)} for unchanged, which it is not"
+        yield Remark(text=text, fix=f"{git} ls-files -v")
 
 
 def _describe_lock(look: Look, git: str) -> Iterator[Remark]:
@@ -76,7 +84,7 @@ def _describe_lock(look: Look, git: str) -> Iterator[Remark]:
         yield Remark(text=text, fix=f"{git} status")
     else:
         text = f"index.lock has been there for {describe_age(look.index_lock_age_s)}: a git that died left it"
-        yield Remark(text=text, fix=f'rm "$({git} rev-parse --path-format=absolute --git-path index.lock)"')
+        yield Remark(text=text, fix=f'rm "$({git} rev-parse --absolute-git-dir)/index.lock"')
 
 
 def _describe_inside(look: Look, shown: str) -> Iterator[Remark]:
@@ -92,18 +100,11 @@ def _describe_inside(look: Look, shown: str) -> Iterator[Remark]:
 
 
 def _describe_missing(look: Look, rules: SyncRules, git: str) -> Iterator[Remark]:
-    """Name what the rules ask for and the repository lacks; a branch before its first commit is not missing."""
-    remotes = [remote for remote in rules.remotes if remote in look.remotes]
-    for remote in rules.remotes:
+    """Name the remotes that the repository lacks, where no branch is to be pushed: else the table's rows do."""
+    for remote in () if name_branches(look, rules) else rules.remotes:
         if remote not in look.remotes:
-            there = f" (there are: {', '.join(look.remotes)})" if look.remotes else ""
-            text = f"there is no remote {remote}{there}"
+            text = describe_missing_remote(remote, look.remotes)
             yield Remark(text=text, fix=f"{git} remote add {shlex.quote(remote)} URL", blocks=True)
-    for branch in rules.branches:
-        if branch not in look.branches and branch != look.branch:
-            name = shlex.quote(branch)
-            fix = f"{git} fetch {shlex.quote(remotes[0])} {name}:{name}" if remotes else f"{git} branch {name}"
-            yield Remark(text=f"there is no branch {branch}", fix=fix, blocks=True)
 
 
 def _place(shown: str, path: str) -> str:

@@ -102,7 +102,7 @@ class _Syncing:
             kept=self._kept,
             committed=self._committed,
             promoted=self._promoted,
-            rows=self._rows,
+            rows=tuple(sorted(self._rows, key=lambda row: self.rules.remotes.index(row.remote))),
         )
 
     async def _carry_out(self, look: Look) -> None:
@@ -117,7 +117,9 @@ class _Syncing:
         async with anyio.create_task_group() as tasks:  # neither raises a DevenvError: both end as remarks or rows
             tasks.start_soon(ask_remotes)
             tasks.start_soon(self._save_work, look)
-        look = await self._promote(await self.repository.look(), heads)
+        if self.rules.commit is not CommitPolicy.NEVER:  # a commit may have been made, or a question thought about
+            look = await self.repository.look()
+        look = await self._promote(look, heads)
         self._rows += await self.repository.push(look, self.rules, heads, dry_run=self.around.dry_run)
         if self.around.dry_run and self._promoted is not None:
             self._rows = tuple(_foresee(row, self._promoted) for row in self._rows)
@@ -161,7 +163,7 @@ class _Syncing:
 
     async def _is_agreed(self, plan: CommitPlan) -> bool:
         if self.around.ask is None:
-            text = f"{len(plan.paths)} files are not committed: `commit: ask`, and nobody can be asked here"
+            text = "nothing is committed: `commit: ask`, and nobody can be asked here"
             self._remarks += (Remark(text=text, fix="devenv sync"),)
             return False
         async with self.questions:  # one question at a time

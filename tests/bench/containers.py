@@ -242,9 +242,8 @@ def _up_rows(ups: dict[str, list[float]], alone: Alone) -> list[Row]:
 def _down_rows(case: str, downs: dict[str, list[float]], alone: Alone) -> list[Row]:
     """Return `down` over its critical path, and over Compose's `down`.
 
-    The path is what the engine itself takes for what has to happen one after the other: stop and removal of each
-    container on the slowest chain, then the removal of the network that they shared. The ratio to the chain alone is
-    told beside it.
+    The path is what the engine itself takes for stop and removal of each container on the slowest chain, one at a time.
+    The network that they share can only go after them; the ratio to both is told beside it.
     """
     needs = read_needs(STACKS / "seven.yml")
     chain_s, path = find_longest(needs, {name: middle(samples) for name, samples in alone.ends.items()})
@@ -254,7 +253,7 @@ def _down_rows(case: str, downs: dict[str, list[float]], alone: Alone) -> list[R
     for name, what in (("devenv", "zero configuration"), ("devenv+probes", "own probes")):
         own = downs[name]
         detail = f"{name} {show_ms(own)} ms, {links}"
-        for over, seconds, limit in (("critical path", path_s, 1.10), ("slowest chain without network", chain_s, None)):
+        for over, seconds, limit in (("critical path", chain_s, 1.10), ("same and the network", path_s, None)):
             text = f"down, 7 services, {what}, over the {over}"
             value = middle(own) / seconds
             rows.append(Row(case=case, what=text, value=value, limit=limit, detail=detail, samples=alone.ends))

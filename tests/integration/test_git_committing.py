@@ -316,6 +316,7 @@ async def test_hook_that_refuses_leaves_everything_as_it_was(shop: Repository, h
     with pytest.raises(HostError, match="cannot commit in") as caught:
         await commit(shop)
     assert caught.value.why == f"a hook refused it ({hook}): app.py:1: bad"
+    assert caught.value.fix == "devenv sync"
     assert caught.value.details == ("line is too long", "app.py:1: bad")
     assert observe(shop) == before
     assert (shop.folder / "new.py").read_text() == "1\n"

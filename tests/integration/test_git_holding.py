@@ -74,7 +74,7 @@ async def test_second_sync_waits_and_says_so_once(here: Repository, tmp_path: Pa
             order.append("first")
 
     assert order == ["first", "second"]
-    assert told == [f"waiting for another sync of {other.folder} (pid {os.getpid()})"]
+    assert told == [f"waiting for another part of this sync of {other.folder} (pid {os.getpid()})"]
 
 
 def start(words: list[str]) -> subprocess.Popen[str]:

@@ -345,14 +345,14 @@ async def test_missing_git_is_told(shop: Repository, tmp_path: Path) -> None:
 
 
 async def test_old_git_is_told_with_its_version(shop: Repository, tmp_path: Path) -> None:
-    """It could not promote a branch beside the work tree."""
+    """What it prints was another form."""
     program = tmp_path / "git"
-    program.write_text("#!/bin/sh\necho 'git version 2.30.2 (Apple Git-1)'\n")
+    program.write_text("#!/bin/sh\necho 'git version 2.28.1 (Apple Git-1)'\n")
     program.chmod(0o755)
     with pytest.raises(HostError) as caught:
         await look(shop.folder, PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert "git version 2.30.2" in caught.value.why
-    assert caught.value.fix == "install git 2.38 or newer"
+    assert "git version 2.28.1" in caught.value.why
+    assert caught.value.fix == "install git 2.34 or newer"
 
 
 async def test_clone_knows_its_remote(shop: Repository, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,8 +116,26 @@ async def test_conflict_changes_nothing_and_lists_the_files(here: Repository, na
     promoted = await run(here)
 
     assert (promoted.how, promoted.commit, promoted.conflicts) == (Promoting.CONFLICT, theirs, (path,))
+    assert promoted.why == "dev and master changed 1 file in different ways; nothing was changed here"
     assert promoted.fix == f"git -C {here.folder} merge master"
     assert (tree(here), here.refs()) == (before, refs)
+
+
+async def test_git_that_cannot_merge_beside_the_work_tree_is_told(here: Repository, tmp_path: Path) -> None:
+    """Before 2.38 `merge-tree` knows no `--write-tree`; a fast-forward needs none of it."""
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    real = shutil.which("git")
+    old.write_text(f'#!/bin/sh\ncase "$*" in *--write-tree*) exit 129;; esac\nexec {real} "$@"\n')
+    old.chmod(0o755)
+    diverge(here)
+    refs, git = here.refs(), git_of(here, PATH=f"{old.parent}:{os.environ['PATH']}")
+
+    promoted = await promote(git, await look(git), DEV_TO_MASTER, {}, dry_run=False)
+
+    assert (promoted.how, here.refs()) == (Promoting.REFUSED, refs)
+    assert "older than 2.38" in promoted.why
+    assert promoted.fix == f"git -C {here.folder} merge master"
 
 
 async def test_conflict_is_resolved_by_the_command_that_is_told(here: Repository) -> None:

@@ -163,11 +163,15 @@ async def test_branch_that_is_not_here_owes_nothing_where_the_remote_has_it(
     """A fresh clone has only one branch; a name that nobody has is a mistake."""
     remotes["origin"].git("branch", "master", "dev")
 
-    rows = await run(here, "dev", "master")
+    rows = await run(here, "dev", "master", "mastr")
 
     assert (rows["origin", "master"].outcome, rows["org", "master"].outcome) == (Outcome.THERE, Outcome.FAILED)
-    assert rows["org", "master"].why == "there is no branch master, neither here nor at org"
-    assert rows["org", "master"].fix == f"git -C {here.folder} branch master"
+    assert rows["org", "master"].why == "there is no branch master here; only at origin"
+    assert rows["org", "mastr"].why == "there is no branch mastr, neither here nor at a remote"
+    assert rows["org", "mastr"].fix == f"git -C {here.folder} branch mastr"
+
+    here.git(*rows["org", "master"].fix.split()[3:])
+    assert (await run(here, "master"))["org", "master"].outcome is Outcome.PUSHED
 
 
 async def test_remote_that_is_ahead_is_behind_here(here: Repository, remotes: dict[str, Repository]) -> None:

@@ -148,7 +148,8 @@ async def test_silent_remote_has_a_row_for_every_branch(here: Repository, tmp_pa
     ]
     assert rows[0].why.startswith("gone leads to no repository: ")
     assert rows[0].fix == f"git -C {here.folder} remote set-url gone URL"
-    assert (rows[2].why, rows[2].fix) == ("there is no remote org", f"git -C {here.folder} remote add org URL")
+    assert rows[2].why == "there is no remote org (there are: origin, gone)"
+    assert rows[2].fix == f"git -C {here.folder} remote add org URL"
 
 
 async def test_all_push_urls_of_a_remote_are_asked(here: Repository, remote: Repository, tmp_path: Path) -> None:

@@ -349,7 +349,7 @@ def test_file_edited_in_the_target_is_reported_with_its_diff_and_kept(world: Wor
         assert not report.is_complete
         assert (report.copied, report.deleted) == ((), ())
         assert edited(report) == ["changed", "removed"]
-        assert report.edited[0].why == "it was edited here"
+        assert report.edited[0].why == "it was edited there"
         assert "-two\n" in report.edited[0].diff
         assert "+TWO" in report.edited[0].diff
         assert "+mine" in report.edited[1].diff

@@ -2,7 +2,8 @@
 
 Must not know what a command is for. Invariants: git gets no terminal, no input but what is passed, and no way to ask
 for a password; it speaks English; it leaves no process behind, whether it ends, is cancelled or takes too long; the
-variables of a git that we may run under (a hook, an alias) do not reach it.
+variables of a git that we may run under (a hook, an alias) do not reach it; history is what the commits say, whatever
+`git replace` or grafts make of it here: a remote knows nothing of those, and git would push over its commits.
 """
 
 import os
@@ -20,6 +21,7 @@ import anyio
 from devenv.adapters.processes import exits as process_exit
 from devenv.adapters.processes.identity import read_stat
 from devenv.domain.errors import HostError
+from devenv.sync.refusals import plain
 
 LOCAL_S = 60.0
 """How long a command may take that asks no remote: big work trees need seconds."""
@@ -34,6 +36,7 @@ _OF_THE_REPOSITORY = frozenset({
     "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE",
     "GIT_INTERNAL_SUPER_PREFIX", "GIT_EXTERNAL_DIFF", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_LITERAL_PATHSPECS",
     "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_QUARANTINE_PATH",
+    "GPG_TTY",  # on which the agent would ask for a passphrase
 })  # fmt: skip
 
 
@@ -59,8 +62,8 @@ class Ran:
 
     @property
     def complaint(self) -> str:
-        """Return the last line that says what went wrong, without git's own `fatal:`."""
-        lines = [line.strip() for line in self.err.splitlines() if line.strip()]
+        """Return the last line that says what went wrong, without git's own `fatal:` and without passwords."""
+        lines = [line.strip() for line in plain(self.err).splitlines() if line.strip()]
         told = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
         return told[-1].removeprefix("fatal:").removeprefix("error:").strip() if told else f"exit status {self.status}"
 
@@ -70,16 +73,19 @@ class GitFailed(HostError):
 
     def __init__(self, ran: Ran, folder: str) -> None:
         late = "it was ended at its deadline" if ran.is_late else ran.complaint
-        super().__init__(f"cannot run `git {ran.words[0]}` in {folder}", why=late, fix=f"git -C {folder} status")
+        super().__init__(
+            f"cannot run `git {ran.words[0]}` in {folder}", why=late, fix=f"git -C {shlex.quote(folder)} status"
+        )
         self.ran = ran
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
-    """git in one folder. `environment` is that of the command that asks."""
+    """git in one folder. `environment` is that of the command that asks; `ssh_of` the ssh commands found, by folder."""
 
     folder: str
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    ssh_of: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     async def run(
         self,
@@ -87,18 +93,20 @@ class Git:
         feed: bytes = b"",
         more: Mapping[str, str] | None = None,
         config: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
         deadline_s: float = LOCAL_S,
     ) -> Ran:
         """Run `git WORDS` and return how it ended; `more` are further variables, `config` further `-c` settings.
 
+        `settings` are such whose names may hold a `=`, as those of branches and URLs do.
         Raises HostError where there is no git or no such folder.
         """
-        settings = [word for one in (*_CONFIG, *config) for word in ("-c", one)]
+        switches = [word for one in (*_CONFIG, *config) for word in ("-c", one)]
         try:
             child = subprocess.Popen(  # noqa: ASYNC220 - takes a millisecond; reaped only once its group has ended
-                ["git", *settings, *words],
+                ["git", *switches, *words],
                 cwd=self.folder,
-                env={**silence(self.environment), **(more or {})},
+                env={**silence(self.environment), **_pass_settings(self.environment, settings or {}), **(more or {})},
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -118,16 +126,17 @@ class Git:
         text = err.decode(errors="replace")
         return Ran(words=words, status=child.returncode, out=bytes(out), err=text, is_late=limit.cancelled_caught)
 
-    async def reach(self, *words: str, deadline_s: float, more: Mapping[str, str] | None = None) -> Ran:
+    async def reach(self, *words: str, deadline_s: float, settings: Mapping[str, str] | None = None) -> Ran:
         """Run a command that speaks with a remote, through the ssh that the user has set for this repository."""
-        given = self.environment.get("GIT_SSH_COMMAND", "")
-        ssh = given or (await self.run("config", "--get", "core.sshCommand")).text
+        ssh = self.environment.get("GIT_SSH_COMMAND", "")
+        if not ssh and self.folder not in self.ssh_of:
+            self.ssh_of[self.folder] = (await self.run("config", "--get", "core.sshCommand")).text
+        ssh = ssh or self.ssh_of[self.folder]
         if not ssh and "GIT_SSH" not in self.environment:
             ssh = "ssh"
         how = {"GIT_SSH_COMMAND": _never_ask(ssh)} if ssh else {}
-        return await self.run(
-            *words, more={**how, **(more or {})}, config=("credential.interactive=false",), deadline_s=deadline_s
-        )
+        config = ("credential.interactive=false",)
+        return await self.run(*words, more=how, config=config, settings=settings, deadline_s=deadline_s)
 
     async def ask(self, *words: str, feed: bytes = b"", more: Mapping[str, str] | None = None) -> str:
         """Run a local command that has to succeed and return what it printed; raises GitFailed."""
@@ -156,7 +165,21 @@ def silence(environment: Mapping[str, str]) -> dict[str, str]:
         "GIT_PAGER": "cat",
         "GIT_EDITOR": "true",
         "GIT_MERGE_AUTOEDIT": "no",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_GRAFT_FILE": f"{os.devnull}/none",  # nowhere: of an empty file, git says that it is deprecated
     }
+
+
+def _pass_settings(environment: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that pass settings to git, after those that the user passes in the same way."""
+    if not settings:
+        return {}
+    given = environment.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isdecimal() else 0
+    passed = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for number, (name, value) in enumerate(settings.items(), start=first):
+        passed |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return passed
 
 
 def _never_ask(ssh: str) -> str:

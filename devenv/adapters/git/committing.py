@@ -12,14 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import anyio
+import anyio.to_thread
 
 from devenv.adapters.git.command import Git, Ran
-from devenv.adapters.git.judging import judge
+from devenv.adapters.git.judging import judge, refuse_new
 from devenv.adapters.git.keeping import keep_work
 from devenv.adapters.git.status import Status, join, read_status
 from devenv.domain.errors import HostError
 from devenv.domain.syncing import Committed, LeftOut, Look
 from devenv.sync.ports import CommitPlan
+from devenv.sync.refusals import plain
 
 COMMIT_S = 120.0
 """How long a commit may take with all its hooks."""
@@ -54,7 +56,8 @@ async def commit(git: Git, look: Look, plan: CommitPlan, message: str, *, deadli
     passed_over = any(change.path in paths and change.is_partly_staged for change in status.changes)
     kept = await keep_work(git, look, time.strftime("%Y%m%dT%H%M%S")) if passed_over else None
     new = sorted(paths & set(status.untracked))
-    ran, made = None, ""
+    ran, made, refused = None, "", None
+    taken: tuple[str, ...] = ()
     try:
         ran = await _announce(git, new)
         if ran is None:
@@ -62,15 +65,18 @@ async def commit(git: Git, look: Look, plan: CommitPlan, message: str, *, deadli
     finally:
         with anyio.CancelScope(shield=True):
             made = await _find_made(git, status.head)
-            if not made:
+            if made:
+                taken = await _list_taken(git, made)
+                refused = await _find_refused(git, taken, plan)
+            else:
                 await _forget(git, new)
+            if refused:  # also where we are cancelled: the next sync would push it
+                await _take_back(git, look, status.head, made)
     if not made and ran.status == 1 and any(words in ran.text for words in _NOTHING):
         return nothing
     if not made:
         raise await _explain(git, look, ran, deadline_s)
-    taken = await _list_taken(git, made)
-    if refused := _find_refused(taken, plan.left_out):
-        await _take_back(git, look, status.head, made)
+    if refused:
         why = f"a hook added {refused.path}, which {refused.why}; the commit was taken back, its files are staged"
         raise HostError(f"cannot commit in {look.root}", why=why, fix=f"git -C {shlex.quote(look.root)} status")
     return replace(nothing, commit=made, files=len(taken), kept=kept)
@@ -141,12 +147,16 @@ async def _list_taken(git: Git, made: str) -> tuple[str, ...]:
     return (await git.require(*words, made)).records
 
 
-def _find_refused(taken: Sequence[str], left_out: Sequence[LeftOut]) -> LeftOut | None:
-    """Return what a hook put into the commit although it was left out."""
-    for one in left_out:
+async def _find_refused(git: Git, taken: Sequence[str], plan: CommitPlan) -> LeftOut | None:
+    """Return what a hook put into the commit although it was left out, or would have been."""
+    added = set(taken).difference(plan.paths)
+    for one in plan.left_out:
         folder = one.path if one.path.endswith("/") else f"{one.path}/"
-        if any(path == one.path or path.startswith(folder) for path in taken):
+        if any(path == one.path or path.startswith(folder) for path in added):
             return one
+    for path in sorted(added):
+        if why := await anyio.to_thread.run_sync(refuse_new, join(git.folder, path), path):
+            return LeftOut(path=path, why=why)
     return None
 
 
@@ -160,7 +170,7 @@ async def _take_back(git: Git, look: Look, before: str, made: str) -> None:
 async def _explain(git: Git, look: Look, ran: Ran, deadline_s: float) -> HostError:
     """Return why no commit came to be, with the last that git or a hook said."""
     here = shlex.quote(look.root)
-    lines = [line.rstrip() for line in ran.err.splitlines() if line.strip()]
+    lines = [line.rstrip() for line in plain(ran.err).splitlines() if line.strip()]
     hooks = await _list_hooks(git)
     why, fix = ran.complaint, f"git -C {here} commit"
     if ran.is_late:
@@ -177,9 +187,10 @@ async def _explain(git: Git, look: Look, ran: Ran, deadline_s: float) -> HostErr
         fix = f"git -C {here} status"
     elif ran.status == 1 and hooks:
         why = f"a hook refused it ({', '.join(hooks)})" + (f": {lines[-1]}" if lines else "")
+        fix = "devenv sync"
     return HostError(f"cannot commit in {look.root}", why=why, fix=fix, details=tuple(lines[-_TOLD_LINES:]))
 
 
 async def _list_hooks(git: Git) -> list[str]:
-    folder = await git.ask("rev-parse", "--path-format=absolute", "--git-path", "hooks")
+    folder = join(git.folder, await git.ask("rev-parse", "--git-path", "hooks"))
     return [name for name in _HOOKS if os.access(join(folder, name), os.X_OK)]

@@ -4,6 +4,7 @@ Must not know what is done meanwhile. Invariant: the lock is a descriptor's, so 
 comes, frees it; the file stays.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,7 +35,8 @@ async def hold(git: Git, say: Say, *, patience_s: float = PATIENCE_S) -> AsyncIt
     try:
         _prepare(path)
         if not lock.acquire():
-            say(f"waiting for another sync of {git.folder}{_name_holder(lock)}")
+            other = "another part of this sync" if lock.holder_pid() == os.getpid() else "another sync"
+            say(f"waiting for {other} of {git.folder}{_name_holder(lock)}")
             with anyio.move_on_after(patience_s) as limit:
                 await _wait_for(lock)
             if limit.cancelled_caught:

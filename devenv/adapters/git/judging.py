@@ -69,6 +69,8 @@ def _refuse_by_state(status: Status) -> Iterator[LeftOut]:
         yield LeftOut(path=one.path, why="has a conflict that is not resolved")
     for path in status.nested:
         yield LeftOut(path=path, why="is a repository of its own")
+    for path in status.hidden:
+        yield LeftOut(path=path, why="was changed, but git is told that it was not (git update-index)")
     untracked = set(status.untracked)
     for change in status.real:
         if change.staged == GONE and change.path in untracked:
@@ -112,6 +114,14 @@ async def _refuse_submodule(git: Git, path: str) -> str:
     if not os.path.lexists(join(submodule.folder, ".git")):  # noqa: ASYNC240 - a plain question
         return "is a submodule that is not checked out"
     return "" if await is_published(submodule) else "is a submodule at a commit that no remote of it is known to have"
+
+
+def refuse_new(place: str, path: str) -> str:
+    """Return why a file that no commit had is left out, '' where it may be committed, or is not there."""
+    if not os.path.lexists(place):
+        return ""
+    named = secrets.judge_name(path)
+    return named.why if named else refuse_file(place, path, b"")
 
 
 def refuse_file(place: str, path: str, before: bytes) -> str:

@@ -9,6 +9,7 @@ untracked. A fourth holds the sides of conflicts, which no tree of a stash could
 
 import re
 import shlex
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,8 +29,12 @@ _OURS = 2
 _MOST_REFS = 100  # of one stamp
 _MOST_RIVALS = 10
 _MOST_TRIES = 2000  # at finding out which files cannot be taken
+_CUT_SHORT = -signal.SIGBUS
 _DURABLE = ("core.fsync=loose-object,pack,pack-metadata,reference", "core.fsyncMethod=batch")
-_CONFIG = (*_DURABLE, "core.safecrlf=false", "core.splitIndex=false", "index.sparse=false", "i18n.commitEncoding=UTF-8")
+_CONFIG = (
+    *_DURABLE, "core.safecrlf=false", "core.splitIndex=false", "index.sparse=false", "i18n.commitEncoding=UTF-8",
+    "core.hooksPath=/dev/null",  # a `post-index-change` hook is made for the user's index, not for ours
+)  # fmt: skip
 _WHO = {
     f"GIT_{role}_{what}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -48,7 +53,7 @@ async def keep_work(git: Git, look: Look, stamp: str) -> Kept | None:
     """
     git = replace(git, folder=look.root)
     status = await read_status(git)
-    if not (status.real or status.unmerged or status.untracked):
+    if status.is_clean:
         return None
     try:
         with open_scratch(look.common_dir) as scratch:
@@ -58,7 +63,7 @@ async def keep_work(git: Git, look: Look, stamp: str) -> Kept | None:
     except OSError as error:
         raise _cannot_keep(look.root, error.strerror or str(error)) from error
     except GitFailed as error:
-        if not _stops_all(error.ran):
+        if error.ran.is_late or not _stops_all(error.ran):
             raise
         raise _cannot_keep(look.root, _first_error(error.ran)) from error
 
@@ -86,7 +91,7 @@ class _Keeping:
         """Write the commit into the scratch room and return it; None where nothing differs after all."""
         empty = await self._ask("mktree")
         base = self.status.head or await self._commit(empty, "nothing was committed yet")
-        index = Path(await self.git.ask("rev-parse", "--path-format=absolute", "--git-path", "index"))
+        index = Path(self.git.folder) / await self.git.ask("rev-parse", "--git-path", "index")
         staged_tree = await self._write_staged(index)
         work_tree = await self._write_work(index)
         untracked_tree = await self._write_untracked()
@@ -109,7 +114,8 @@ class _Keeping:
         wanted = f"{_ROOM}/{look.branch or _DETACHED}/{stamp}"
         ref, is_new = await _give_ref(self.git, commit, wanted, self.scratch.publish)
         status = self.status
-        paths = {*status.untracked, *(one.path for one in status.real), *(one.path for one in status.unmerged)}
+        paths = {*status.untracked, *status.hidden, *(one.path for one in status.real)}
+        paths.update(one.path for one in status.unmerged)
         return Kept(
             ref=ref,
             commit=commit,
@@ -139,6 +145,8 @@ class _Keeping:
         there += [one.path for one in self.status.unmerged if one.is_there]
         await self._remove(gone, place)
         await self._take(there, place)
+        await self._reveal(self.status.hidden, place)
+        await self._take(self.status.hidden, place)
         return await self._ask("write-tree", index=place)
 
     async def _write_untracked(self) -> str:
@@ -158,6 +166,11 @@ class _Keeping:
         if paths:
             await self._ask("update-index", "-z", "--force-remove", "--stdin", index=index, feed=_join(paths))
 
+    async def _reveal(self, paths: Sequence[str], index: Path) -> None:
+        """Let an index see the files that it was told to take for unchanged."""
+        for mark in ("--no-assume-unchanged", "--no-skip-worktree") if paths else ():
+            await self._ask("update-index", "-z", mark, "--stdin", index=index, feed=_join(paths))
+
     async def _take(self, paths: Sequence[str], index: Path) -> None:
         """Take files of the work tree into an index; halves tell which ones cannot be taken."""
         pending, tries = [list(paths)] if paths else [], 0
@@ -166,6 +179,8 @@ class _Keeping:
             ran = await self._run("update-index", "-z", "--add", "--remove", "--stdin", index=index, feed=_join(batch))
             if ran.status == 0 and not ran.is_late:
                 continue
+            if ran.status == _CUT_SHORT:  # git dies of a file that gets shorter while it reads
+                index.with_name(f"{index.name}.lock").unlink(missing_ok=True)
             if ran.is_late or _stops_all(ran) or tries > _MOST_TRIES:
                 raise GitFailed(ran, self.git.folder)
             if len(batch) == 1:
@@ -222,7 +237,7 @@ async def _give_ref(git: Git, commit: str, wanted: str, publish: Callable[[], No
         if ran.status == 0:
             return ref, True
         rivals += 1
-        if rivals == _MOST_RIVALS:
+        if ran.is_late or rivals == _MOST_RIVALS:
             raise GitFailed(ran, git.folder)
 
 
@@ -238,10 +253,12 @@ def _join(records: Iterable[str]) -> bytes:
 
 def _stops_all(ran: Ran) -> bool:
     """Tell a fault of the disk or the repository from one of a file."""
-    return ran.status < 0 or bool(_ALL_STOPS.search(ran.err))
+    return (ran.status < 0 and ran.status != _CUT_SHORT) or bool(_ALL_STOPS.search(ran.err))
 
 
 def _first_error(ran: Ran) -> str:
+    if ran.status == _CUT_SHORT:
+        return "it changed while it was read"
     if ran.status < 0:
         return f"git was ended by signal {-ran.status}"
     errors = [line for line in ran.err.splitlines() if line.startswith("error: ")]

@@ -21,7 +21,7 @@ from devenv.adapters.git.status import GONE, Status, join, read_status
 from devenv.domain.errors import DevenvError, HostError, UsageError
 from devenv.domain.syncing import Look
 
-OLDEST = (2, 38)
+OLDEST = (2, 34)
 """The first git that merges beside the work tree."""
 
 _MARKED_S = 10.0  # how long files are searched for conflict markers: a commit looks at what it takes again
@@ -29,7 +29,7 @@ _SUBMODULE_S = 10.0
 _MOST_SUBMODULES = 50
 _VERSION = re.compile(r"git version (?P<major>\d+)\.(?P<minor>\d+)")
 _DUBIOUS = re.compile(r"safe\.directory (?P<path>.*)")
-_SECRET_PART = re.compile(r"^(?P<scheme>https?://)[^/@]*@|^(?P<user>[a-z+]+://[^/:@]*):[^/@]*@")
+_SECRET_PART = re.compile(r"^(?P<scheme>https?://)[^/]*@|^(?P<user>[a-z+]+://[^/:@]*):[^/]*@")
 _UNDER_WAY = {
     "rebase-merge": "rebase",
     "rebase-apply/applying": "am",
@@ -74,14 +74,15 @@ async def look(git: Git) -> Look:
         unmerged=tuple(one.path for one in status.unmerged),
         marked=await _find_marked(git, status),
         nested=status.nested,
+        hidden=status.hidden,
         is_shallow=places.is_shallow,
         is_stray=bool(status.head) and not status.branch and not await _is_in_a_ref(git, status.head),
         dirty_submodules=tuple(one.path for one in status.changes if {"M", "U"} & set(one.inside)),
         unpublished_submodules=await _find_unpublished(git),
         index_lock_age_s=_age_of(join(places.private, "index.lock")),
         remotes=await _list_remotes(git),
-        branches=branches,
-        checked_out={**_held_by_us(places), **await _list_checked_out(git)},
+        branches={name: commit for name, (commit, _) in branches.items()},
+        checked_out={**_held_by_us(places), **{name: folder for name, (_, folder) in branches.items() if folder}},
     )
 
 
@@ -107,7 +108,8 @@ async def find_places(git: Git) -> Places:
     # A path may hold a line's end: the answers between them tell where each ends.
     between = "--is-bare-repository"
     words = ("--show-toplevel", between, "--git-common-dir", between, "--git-dir")
-    top, common, private = (await git.ask("rev-parse", "--path-format=absolute", *words)).split("\nfalse\n")
+    top, *folders = (await git.ask("rev-parse", *words)).split("\nfalse\n")
+    common, private = (os.path.realpath(join(git.folder, one)) for one in folders)  # noqa: ASYNC240 - a local look
     if skipped := _find_skipped(git.folder, top):
         raise _damaged(skipped)
     return Places(top=top, common=common, private=private, is_shallow=is_shallow)
@@ -203,25 +205,16 @@ def _search_all(top: str, paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-async def _list_branches(git: Git) -> dict[str, str]:
-    lines = (await git.ask("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")).splitlines()
-    pairs = (line.rsplit(" ", 1) for line in lines)
-    return {name.removeprefix("refs/heads/"): commit for name, commit in pairs}
+async def _list_branches(git: Git) -> dict[str, tuple[str, str]]:
+    """Return every local branch with its commit, and the folder of the work tree that has it checked out, if any."""
+    form = "--format=%(refname)%00%(objectname)%00%(worktreepath)%00"
+    lines = os.fsdecode((await git.require("for-each-ref", form, "refs/heads")).out).split("\0\n")
+    fields = (line.split("\0") for line in lines if line)
+    return {name.removeprefix("refs/heads/"): (commit, folder) for name, commit, folder in fields}
 
 
 async def _is_in_a_ref(git: Git, commit: str) -> bool:
     return bool(await git.ask("for-each-ref", "--count=1", "--format=%(refname)", "--contains", commit))
-
-
-async def _list_checked_out(git: Git) -> dict[str, str]:
-    folder, found = "", {}
-    for record in (await git.require("worktree", "list", "--porcelain", "-z")).records:
-        name, _, value = record.partition(" ")
-        if name == "worktree":
-            folder = value
-        elif name == "branch":
-            found[value.removeprefix("refs/heads/")] = folder
-    return found
 
 
 def _held_by_us(places: Places) -> dict[str, str]:

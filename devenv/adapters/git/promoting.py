@@ -15,11 +15,14 @@ from devenv.adapters.git.command import Git, Ran
 from devenv.adapters.git.remotes import HEADS, Remote, Unanswered, measure
 from devenv.domain.errors import DevenvError
 from devenv.domain.git_rules import Promotion
+from devenv.domain.snapshots import count
 from devenv.domain.syncing import Look, Outcome, Promoted, Promoting
 from devenv.sync.comparing import compare
 from devenv.sync.ports import Heads
 from devenv.sync.refusals import Place, explain, plain
 
+_USAGE = 129
+"""git's status for words that it does not know."""
 _MERGE_BESIDE = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages")
 _CONFLICTS = 1
 _FETCH_S = 120.0
@@ -94,9 +97,11 @@ class _Promotion:
         return self._report(Promoting.MERGE, commit, gap.ahead)
 
     async def _read(self, branch: str) -> _Branch:
-        form = "--format=%(objectname)%00%(worktreepath)%00%(symref)%00"
-        fields = (await self.git.ask("for-each-ref", form, HEADS + branch)).split("\0")
-        return _Branch(commit=fields[0], folder=fields[1], alias_of=fields[2]) if len(fields) > 2 else _Branch()
+        form = "--format=%(refname)%00%(objectname)%00%(worktreepath)%00%(symref)%00"
+        name, *fields = (await self.git.ask("for-each-ref", form, HEADS + branch)).split("\0")
+        if name != HEADS + branch:  # a pattern finds what lies below it, too
+            return _Branch()
+        return _Branch(commit=fields[0], folder=fields[1], alias_of=fields[2])
 
     async def _find_base(self) -> _Base:
         """Return the newest target; stop where there is none, or where two have parted."""
@@ -152,6 +157,9 @@ class _Promotion:
         ran = await self.git.run(*_MERGE_BESIDE, base.commit, self._source.commit)
         if ran.status == _CONFLICTS:
             raise self._conflict(base, tuple(dict.fromkeys(ran.records[1:])))
+        if ran.status == _USAGE:
+            why = "this git is older than 2.38 and cannot merge beside the work tree"
+            raise _Stopped(Promoting.REFUSED, why, self._merge_by_hand(base))
         if ran.status != 0:
             fix = self._place().git("fetch", "--unshallow") if self.look.is_shallow else self._merge_by_hand(base)
             raise _Stopped(Promoting.FAILED, f"git made no merge: {_tell(ran)}", fix)
@@ -183,7 +191,8 @@ class _Promotion:
             raise _Stopped(Promoting.FAILED, f"{self.promotion.target} was not moved: {_tell(ran)}", "devenv sync")
 
     def _conflict(self, base: _Base, conflicts: tuple[str, ...]) -> _Stopped:
-        why = f"{self.promotion.source} and {self.promotion.target} changed the same; nothing was changed here"
+        names = f"{self.promotion.source} and {self.promotion.target}"
+        why = f"{names} changed {count(len(conflicts), 'file')} in different ways; nothing was changed here"
         fix = self._merge_by_hand(base)
         return _Stopped(Promoting.CONFLICT, why, fix, commit=self._target.commit, conflicts=conflicts)
 

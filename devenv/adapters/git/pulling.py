@@ -70,18 +70,27 @@ class GitCheckouts:
         waits: list[str] = []
         try:
             async with holding.hold(git, waits.append, patience_s=0.0):
-                return find_hindrance(checkout, await looking.look(git)) or await _merge(git, news.commit)
+                return find_hindrance(checkout, await looking.look(git)) or await _merge(
+                    git, checkout.branch, news.commit
+                )
         except HostError:
             if waits:
                 return "another sync or pull of this repository is under way"
             raise
 
 
-async def _merge(git: Git, commit: str) -> str:
+async def _merge(git: Git, branch: str, commit: str) -> str:
     """Fast-forward to a commit; return why that was not done, '' where it was, whatever a hook said afterwards."""
-    ran = await git.run("merge", *_LOSE_NOTHING, "--no-stat", "--quiet", commit, deadline_s=MERGE_S)
+    ran = await git.run(
+        "merge", *_LOSE_NOTHING, "--no-stat", "--quiet", commit, settings=_plainly(branch), deadline_s=MERGE_S
+    )
     has_it = await git.run("merge-base", "--is-ancestor", commit, "HEAD")
     return "" if has_it.status == 0 else _explain_merge(ran)
+
+
+def _plainly(branch: str) -> dict[str, str]:
+    """Return the setting without which a branch's own options could make a fast-forward a squash or a merge."""
+    return {f"branch.{branch}.mergeOptions": "--ff-only"}
 
 
 def _inside(root: str, files: Sequence[str]) -> tuple[str, ...]:
@@ -94,8 +103,9 @@ def _inside(root: str, files: Sequence[str]) -> tuple[str, ...]:
 async def _find_upstream(git: Git, branch: str, known: Sequence[str]) -> Source | None:
     """Return the branch's upstream where that is a branch at a `known` remote, not one here or at a bare URL."""
     parts = ("%(upstream:remotename)", "%(upstream:remoteref)", "%(upstream)")
-    told = await git.ask("for-each-ref", f"--format={'%00'.join(parts)}", f"{_HEADS}{branch}")
-    remote, ref, tracking = told.split("\0") if told else ("", "", "")
+    told = await git.ask("for-each-ref", f"--format=%(refname)%00{'%00'.join(parts)}", f"{_HEADS}{branch}")
+    lines = (line.split("\0") for line in told.splitlines())  # a pattern finds what lies below it, too
+    remote, ref, tracking = next((rest for name, *rest in lines if name == f"{_HEADS}{branch}"), ("", "", ""))
     if remote not in known or not ref.startswith(_HEADS):
         return None
     source = _source(remote, ref.removeprefix(_HEADS))
@@ -128,6 +138,6 @@ def _explain_fetch(ran: Ran, checkout: Checkout, source: Source) -> HostError:
 def _explain_merge(ran: Ran) -> str:
     """Return why git did not fast-forward; it names files on lines of their own, after a tab."""
     if ran.is_late:
-        return f"it was ended after {MERGE_S:g} s"
+        return f"it was ended after {MERGE_S:g} s, and files may be half of the one and half of the other (git status)"
     files = [line.strip() for line in ran.err.splitlines() if line.startswith("\t")]
     return f"it would overwrite {name_some(files)}" if files else ran.complaint

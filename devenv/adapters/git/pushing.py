@@ -37,7 +37,11 @@ async def push(git: Git, look: Look, rules: SyncRules, heads: Heads, *, dry_run:
     async def serve(name: str) -> None:
         remote = Remote(git=git, look=look, name=name, timeout_s=rules.timeout_s)
         for branch in branches:
-            rows[name][branch] = await _compare(remote, branch, heads[name])
+            if branch in look.branches:
+                rows[name][branch] = await _compare(remote, branch, heads[name])
+            else:
+                theirs = {one: had[branch] for one, had in heads.items() if branch in had}
+                rows[name][branch] = absent(remote.place(branch), theirs, is_unborn=branch == look.branch)
         if not dry_run:
             await _Delivery(remote=remote, rows=rows[name]).run()
 
@@ -84,12 +88,8 @@ class _Delivery:
         """Push branches together; where one may have been refused for another's sake, each by itself."""
         remote = self.remote
         specs = [f"{HEADS}{branch}:{HEADS}{branch}" for branch in branches]
-        more = {
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"remote.{remote.name}.mirror",
-            "GIT_CONFIG_VALUE_0": "false",
-        }
-        ran = await remote.git.reach(*_PUSH, remote.name, *specs, more=more, deadline_s=remote.timeout_s)
+        settings = {f"remote.{remote.name}.mirror": "false"}
+        ran = await remote.git.reach(*_PUSH, remote.name, *specs, settings=settings, deadline_s=remote.timeout_s)
         if ran.status == 0:
             return {}
         has_hook = await _has_hook(remote.git)
@@ -128,9 +128,7 @@ class _Delivery:
 
 async def _compare(remote: Remote, branch: str, heads: Mapping[str, str]) -> PushRow:
     """Return the row of a branch before anything is sent."""
-    place, mine, theirs = remote.place(branch), remote.look.branches.get(branch), heads.get(branch)
-    if mine is None:
-        return absent(place, is_there=theirs is not None)
+    place, mine, theirs = remote.place(branch), remote.look.branches[branch], heads.get(branch)
     if theirs == mine:
         return row(place, Outcome.THERE)
     try:

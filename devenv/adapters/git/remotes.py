@@ -5,12 +5,13 @@ changes a ref, neither here nor there: a commit that is not here is fetched as m
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 import anyio
 
-from devenv.adapters.git.command import Git, Ran
+from devenv.adapters.git.command import Git, GitFailed, Ran
 from devenv.adapters.git.retrying import retry
 from devenv.domain.errors import DevenvError
 from devenv.domain.git_rules import SyncRules
@@ -25,6 +26,8 @@ _FETCH_OBJECTS = (
     "fetch", "--quiet", "--refmap=", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules",
     "--no-auto-maintenance", "--",
 )  # fmt: skip
+_AS_A_WHOLE = {"fetch.unpackLimit": "1", "transfer.unpackLimit": "1"}
+"""One pack, which is there as a whole or not at all: a kill leaves no commit here whose parents are missing."""
 
 
 class Unanswered(Exception):
@@ -56,15 +59,17 @@ class Remote:
 
     async def measure(self, branch: str, mine: str, theirs: str) -> Gap:
         """Return what lies between a commit here and the one that it has for `branch`; raises as `ask` does."""
+        if await _is_known(self.git, theirs):
+            with suppress(GitFailed):  # a fetch that was killed may have brought it without its parents
+                return await measure(self.git, mine, theirs)
+        await self._bring(branch)
         if not await _is_known(self.git, theirs):
-            await self._bring(branch)
-            if not await _is_known(self.git, theirs):
-                raise Unanswered(Said(err=f"{self.name} changed {branch} while it was asked"))
+            raise Unanswered(Said(err=f"{self.name} changed {branch} while it was asked"))
         return await measure(self.git, mine, theirs)
 
     async def _ask(self, url: str, branches: Sequence[str]) -> dict[str, str]:
         names = [HEADS + branch for branch in branches]
-        ran = await self.git.reach("ls-remote", "--", url, *names, deadline_s=self.timeout_s)
+        ran = await self.git.reach("ls-remote", "--", url, *names, settings=self._mean(url), deadline_s=self.timeout_s)
         if ran.status != 0:
             raise Unanswered(quote(ran))
         pairs = (line.partition("\t") for line in ran.text.splitlines())
@@ -73,7 +78,9 @@ class Remote:
 
     async def _bring(self, branch: str) -> None:
         for url in await self._find_urls():
-            ran = await self.git.reach(*_FETCH_OBJECTS, url, HEADS + branch, deadline_s=self.timeout_s)
+            settings = {**_AS_A_WHOLE, **self._mean(url)}
+            words = (*_FETCH_OBJECTS, url, HEADS + branch)
+            ran = await self.git.reach(*words, settings=settings, deadline_s=self.timeout_s)
             if ran.status != 0:
                 raise Unanswered(quote(ran))
 
@@ -82,6 +89,10 @@ class Remote:
         pushed = (await self.git.ask("remote", "get-url", "--push", "--all", "--", self.name)).splitlines()
         fetched = (await self.git.run("remote", "get-url", "--", self.name)).text.splitlines()
         return [self.name] if pushed == fetched else pushed
+
+    def _mean(self, url: str) -> dict[str, str]:
+        """Return the settings with which git takes a URL as it is: the user's `insteadOf` have made it what it is."""
+        return {} if url == self.name else {f"url.{url}.insteadOf": url}
 
 
 async def ask_remotes(git: Git, look: Look, rules: SyncRules) -> tuple[Heads, tuple[PushRow, ...]]:
@@ -94,7 +105,7 @@ async def ask_remotes(git: Git, look: Look, rules: SyncRules) -> tuple[Heads, tu
         remote = Remote(git=git, look=look, name=name, timeout_s=rules.timeout_s)
         places = [remote.place(branch) for branch in name_branches(look, rules)]
         if name not in look.remotes:
-            rows[name] = tuple(failed(place, refuse_unknown_remote(place)) for place in places)
+            rows[name] = tuple(failed(place, refuse_unknown_remote(place, look.remotes)) for place in places)
             return
         try:
             heads[name] = await remote.ask(asked)

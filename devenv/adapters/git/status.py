@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from devenv.adapters.git.command import Git, GitFailed
+from devenv.adapters.git.hidden import find_hidden
 from devenv.domain.errors import HostError
 from devenv.domain.syncing import LeftOut
 
@@ -82,7 +83,8 @@ class Unmerged:
 class Status:
     """All that differs. `branch` is '' where HEAD is detached, `head` where there is no commit yet.
 
-    `nested` are untracked repositories (no submodules); `unread` are folders that could not be looked into.
+    `nested` are untracked repositories (no submodules); `unread` are folders that could not be looked into; `hidden`
+    are changed files that git was told to take for unchanged.
     """
 
     branch: str
@@ -92,6 +94,12 @@ class Status:
     untracked: tuple[str, ...]
     nested: tuple[str, ...]
     unread: tuple[LeftOut, ...]
+    hidden: tuple[str, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether nothing differs that could be kept."""
+        return not (self.real or self.unmerged or self.untracked or self.hidden)
 
     @property
     def real(self) -> tuple[Change, ...]:
@@ -101,7 +109,7 @@ class Status:
 
 async def read_status(git: Git) -> Status:
     """Return the state of the work tree that `git.folder` is the top of."""
-    ran = await git.run(*_WORDS)
+    ran, hidden = await git.run(*_WORDS), await find_hidden(git)
     if ran.status != 0 or ran.is_late:
         raise GitFailed(ran, git.folder)
     headers, changes, unmerged, untracked = {}, [], [], []
@@ -133,6 +141,7 @@ async def read_status(git: Git) -> Status:
         unread=tuple(
             LeftOut(path=one["path"], why=f"cannot be read: {one['why']}") for one in _UNREAD.finditer(ran.err)
         ),
+        hidden=hidden,
     )
 
 

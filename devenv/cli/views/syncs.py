@@ -3,6 +3,8 @@
 Pure. Must not word failures (`sync.failures` does). Invariant: every row of the report is a row of the table.
 """
 
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ from devenv.cli.views.texts import paint, printable
 from devenv.domain.snapshots import count
 from devenv.domain.syncing import (
     Committed,
+    Edited,
     Kept,
     LeftOut,
     MirrorReport,
@@ -18,10 +21,13 @@ from devenv.domain.syncing import (
     Promoted,
     Promoting,
     PushRow,
+    Remark,
     RepositoryReport,
     SyncReport,
 )
 
+_GIT_IN = re.compile(r"""\bgit -C (?P<folder>(?:"'"|'[^']*'|[^\s'"])+)""")
+"""The folder as `shlex.quote` writes it: `'it'"'"'s mine'` is one word."""
 _HEADER = ("REPOSITORY", "BRANCH", "REMOTE", "RESULT")
 _STYLES = {
     Outcome.PUSHED: "green",
@@ -33,12 +39,30 @@ _STYLES = {
 }
 
 
-def report_lines(report: SyncReport, *, colour: bool, name: Callable[[str], str] = str) -> list[str]:
-    """Return the report for people; `name` shortens folders to what is typed from here."""
+def shorten_report(report: SyncReport, name: Callable[[str], str]) -> SyncReport:
+    """Return the report with folders and commands as they are typed from here; `name` shortens a folder."""
+    return replace(
+        report,
+        mirrors=tuple(_shorten_mirror(mirror, name) for mirror in report.mirrors),
+        repositories=tuple(_shorten_repository(one, name) for one in report.repositories),
+    )
+
+
+def shorten_command(command: str, name: Callable[[str], str]) -> str:
+    """Return a command with every `git -C FOLDER` as it is typed from here."""
+
+    def shorten(found: re.Match[str]) -> str:
+        near = name("".join(shlex.split(found["folder"])))
+        return "git" if near == "." else f"git -C {shlex.quote(near)}"
+
+    return _GIT_IN.sub(shorten, command)
+
+
+def report_lines(report: SyncReport, *, colour: bool) -> list[str]:
+    """Return the report for people."""
     lines: list[str] = []
     for mirror in report.mirrors:
-        near = replace(mirror, source=name(mirror.source), target=name(mirror.target))
-        lines += _mirror_lines(near, dry_run=report.is_dry_run)
+        lines += _mirror_lines(mirror, dry_run=report.is_dry_run)
     for repository in report.repositories:
         lines += _repository_lines(repository, dry_run=report.is_dry_run)
     rows = [
@@ -48,7 +72,48 @@ def report_lines(report: SyncReport, *, colour: bool, name: Callable[[str], str]
     ]
     if rows:
         lines += format_table(_HEADER, rows).splitlines()
-    return lines or ["nothing to sync"]
+    return lines or (["nothing to sync"] if report.is_complete else [])
+
+
+def _shorten_mirror(report: MirrorReport, name: Callable[[str], str]) -> MirrorReport:
+    source, target = name(report.source), name(report.target)
+
+    def shorten(edited: Edited) -> Edited:
+        diff = edited.diff.replace(f"--- {report.source}", f"--- {source}", 1)
+        return replace(edited, diff=diff.replace(f"+++ {report.target}", f"+++ {target}", 1))
+
+    return replace(
+        report,
+        source=source,
+        target=target,
+        edited=tuple(map(shorten, report.edited)),
+        remarks=_shorten_remarks(report.remarks, name),
+        committed=_shorten_commit(report.committed, name),
+    )
+
+
+def _shorten_repository(report: RepositoryReport, name: Callable[[str], str]) -> RepositoryReport:
+    promoted = report.promoted
+    return replace(
+        report,
+        remarks=_shorten_remarks(report.remarks, name),
+        kept=_shorten_kept(report.kept, name),
+        committed=_shorten_commit(report.committed, name),
+        promoted=promoted and replace(promoted, fix=shorten_command(promoted.fix, name)),
+        rows=tuple(replace(row, fix=shorten_command(row.fix, name)) for row in report.rows),
+    )
+
+
+def _shorten_remarks(remarks: tuple[Remark, ...], name: Callable[[str], str]) -> tuple[Remark, ...]:
+    return tuple(replace(one, fix=shorten_command(one.fix, name)) for one in remarks)
+
+
+def _shorten_kept(kept: Kept | None, name: Callable[[str], str]) -> Kept | None:
+    return kept and replace(kept, restore=shorten_command(kept.restore, name))
+
+
+def _shorten_commit(committed: Committed | None, name: Callable[[str], str]) -> Committed | None:
+    return committed and replace(committed, kept=_shorten_kept(committed.kept, name))
 
 
 def _result(row: PushRow, *, colour: bool) -> str:

@@ -130,10 +130,10 @@ def _up_line(ended: OperationEnded, snapshot: Snapshot, elapsed: str) -> str:
     changed = [step for step in steps if step["action"] != "keep"]
     wanted = _names(ended.summary.get("services"))
     if not changed:
-        return f"everything runs already: {len(wanted)} services ready ({elapsed})"
+        return f"everything runs already: {_count(len(wanted), 'service')} ready ({elapsed})"
     failed = [name for name in wanted if name in snapshot.services and snapshot.services[name].state is State.FAILED]
     degraded = f", degraded without {', '.join(failed)}" if failed else ""
-    return f"ready in {elapsed}: {len(wanted) - len(failed)} services{degraded}"
+    return f"ready in {elapsed}: {_count(len(wanted) - len(failed), 'service')}{degraded}"
 
 
 def _names(value: object) -> list[str]:

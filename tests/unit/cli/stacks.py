@@ -9,7 +9,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,15 @@ def serve(paths: StatePaths, answers: Mapping[str, list[Any]], *, hang: bool = F
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(paths.socket))
         listener.listen()
-        listener.settimeout(0.02)
+        listener.settimeout(0.02)  # a test may have taken the socket's file away
         thread = threading.Thread(target=_accept, args=(listener, daemon, over), kwargs={"hang": hang})
         thread.start()
         try:
             yield daemon
         finally:
             over.set()
+            with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waking:
+                waking.connect(str(paths.socket))
             thread.join(5)
             paths.socket.unlink(missing_ok=True)
 

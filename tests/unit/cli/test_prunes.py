@@ -52,6 +52,25 @@ def test_nothing_to_remove_is_said_and_refusals_still_are() -> None:
     assert describe_prune(PruneReport(refused=REPORT.refused)).splitlines()[1].startswith("stays: ")
 
 
+def test_what_a_failure_has_said_is_not_said_again() -> None:
+    """An engine that is gone is an error with its way on; what else stays is named."""
+    gone = Refused(name="docker", why="cannot reach the engine: it is away")
+    report = PruneReport(refused=(gone, *REPORT.refused))
+    failure = {"what": "cannot reach the engine", "why": "it is away"}
+    assert describe_prune(report, [failure]).splitlines() == [
+        "nothing was removed",
+        "stays: src\\x1b[2J: git tracks it",
+    ]
+    assert "stays: docker" in describe_prune(report)
+
+
+def test_build_cache_is_counted() -> None:
+    """Its names are numbers of the engine's own."""
+    row = Reclaimed(kind="build cache", names=("k51utsfscqy3", "s4hib4afbmky"), bytes=2000)
+    _, told, _ = describe_prune(PruneReport(reclaimed=(row,))).splitlines()
+    assert "  2 records  2.0 kB" in told
+
+
 def test_the_document_has_every_name_and_survives_odd_ones() -> None:
     """JSON for programs: nothing is cut, and bytes that are no UTF-8 come back as they were."""
     document = prune_document(REPORT, version=1, status=0, failures=[])

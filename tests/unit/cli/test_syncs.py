@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from devenv.cli.views.syncs import report_lines
+from dataclasses import replace
+
+import pytest
+
+from devenv.cli.views.syncs import report_lines, shorten_command, shorten_report
 from devenv.domain.syncing import (
     Committed,
     Edited,
@@ -66,6 +70,72 @@ def test_row_that_is_not_done_is_a_failure_with_its_way_on() -> None:
         "org is ahead",
         "git pull org",
     )
+
+
+def test_one_cause_that_keeps_several_branches_from_a_remote_is_told_once() -> None:
+    """What differs by branch is told by branch; another remote is another failure."""
+    gone = [
+        PushRow(branch=branch, remote="org", outcome=Outcome.FAILED, why="org is away", fix=f"git push org {branch}")
+        for branch in ("dev", "master", "docs")
+    ]
+    rows = (*gone, replace(gone[0], remote="origin"), replace(gone[0], why="dev is protected"))
+    failures = find_failures(SyncReport(repositories=(replace(SHOP, rows=rows),)))
+    assert [(failure.what, failure.fix) for failure in failures] == [
+        ("cannot push dev, master and docs of shop to org", "git push org dev"),
+        ("cannot push dev of shop to origin", "git push org dev"),
+        ("cannot push dev of shop to org", "git push org dev"),
+    ]
+    behind = tuple(replace(row, outcome=Outcome.BEHIND) for row in gone)
+    assert len(find_failures(SyncReport(repositories=(replace(SHOP, rows=behind),)))) == 3
+
+
+def near(folder: str) -> str:
+    """Return a folder as it is typed from /work/shop."""
+    return "." if folder == "/work/shop" else folder.replace("/work/", "../")
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("git -C /work/shop pull --ff-only origin dev", "git pull --ff-only origin dev"),
+        ("git -C /work/docs stash apply", "git -C ../docs stash apply"),
+        ("git -C '/work/my docs' status", "git -C '../my docs' status"),
+        ("""git -C '/work/it'"'"'s mine' status""", """git -C '../it'"'"'s mine' status"""),
+        ("git -C /work/shop switch dev && git -C /work/shop pull", "git switch dev && git pull"),
+        ("devenv sync", "devenv sync"),
+    ],
+)
+def test_commands_are_told_as_they_are_typed_from_here(command: str, typed: str) -> None:
+    """Short where the repository is the folder that the user is in, and always what works when it is pasted."""
+    assert shorten_command(command, near) == typed
+
+
+def test_report_for_people_has_short_folders_and_commands() -> None:
+    """In every place that shows one."""
+    long = "git -C /work/shop status"
+    kept = Kept(ref="r", commit="k", files=1, restore=long)
+    edited = Edited(path="d", diff="--- /work/shop/d\n+++ /work/docs/d\n+2")
+    committed = Committed(kept=kept)
+    remark = Remark(text="it is so", fix=long, blocks=True)
+    shop = replace(SHOP, remarks=(remark,), kept=kept, committed=committed, rows=(replace(ROWS[3], fix=long),))
+    refused = Promoted(source="dev", target="master", how=Promoting.REFUSED, why="so", fix=long)
+    mirror = MirrorReport(
+        source="/work/shop", target="/work/docs", edited=(edited,), remarks=(remark,), committed=committed
+    )
+    report = SyncReport(repositories=(replace(shop, promoted=refused),), mirrors=(mirror,))
+    short = shorten_report(report, near)
+    text = "\n".join(report_lines(short, colour=False))
+    told = [f"{one.what} {one.why} {one.fix} {one.details}" for one in find_failures(short)]
+    assert "/work" not in text + "".join(told)
+    assert text.count("git status") == 3
+    assert short.mirrors[0].edited[0].diff == "--- ./d\n+++ ../docs/d\n+2"
+
+
+def test_nothing_to_sync_is_not_said_beside_a_failure() -> None:
+    """There was something, and it failed."""
+    failed = RepositoryReport(name="shop", remarks=(Remark(text="no such folder", fix="ls", blocks=True),))
+    assert report_lines(SyncReport(), colour=False) == ["nothing to sync"]
+    assert report_lines(SyncReport(repositories=(failed,)), colour=False) == []
 
 
 def test_left_out_files_are_named_with_their_reason_and_cannot_move_the_cursor() -> None:

@@ -47,9 +47,20 @@ def test_shallow_clone_does_not_claim_that_two_sides_have_parted() -> None:
 
 
 def test_branch_that_is_not_here_is_a_mistake_only_where_nobody_has_it() -> None:
-    """Where the remote has it nothing is owed."""
-    assert absent(HERE, is_there=True).is_done
-    assert not absent(HERE, is_there=False).is_done
+    """Where all that have it have the same, nothing is owed to them."""
+    assert absent(HERE, {"origin": "1", "org": "1"}).is_done
+    nowhere, elsewhere, parted = absent(HERE, {}), absent(HERE, {"org": "1"}), absent(HERE, {"origin": "1", "org": "2"})
+    assert not any(row.is_done for row in (nowhere, elsewhere, parted))
+    assert nowhere.fix == "git -C /shop branch dev"
+    assert absent(HERE, {}, is_unborn=True).fix == "git -C /shop commit"
+    assert (elsewhere.why, elsewhere.fix) == (
+        "there is no branch dev here; only at org",
+        "git -C /shop fetch org dev:dev",
+    )
+    assert (parted.why, parted.fix) == (
+        "there is no branch dev here; the remotes have different ones",
+        "git -C /shop fetch origin dev:dev",
+    )
 
 
 def test_branches_are_those_of_the_rules_else_the_current_one() -> None:

@@ -52,9 +52,9 @@ def obstacles(made: MirrorPlan) -> dict[str, str]:
         (NEW, found(NEW), None, "adopt"),
         (NEW, found(NEW), record(OLD), "adopt"),
         (NEW, found(MINE), None, "it is not from a mirror run"),
-        (NEW, found(MINE), record(OLD), "it was edited here"),
-        (NEW, found(MINE), record(NEW), "it was edited here"),
-        (NEW, found(OLD), record(NEW), "it was edited here"),
+        (NEW, found(MINE), record(OLD), "it was edited there"),
+        (NEW, found(MINE), record(NEW), "it was edited there"),
+        (NEW, found(OLD), record(NEW), "it was edited there"),
         (NEW, Found(kind=Kind.OTHER), record(NEW), "a pipe, socket or device is there, where the source has a file"),
         (
             NEW,
@@ -64,7 +64,7 @@ def obstacles(made: MirrorPlan) -> dict[str, str]:
         ),
         (None, found(OLD), record(OLD), "delete"),
         (None, found(OLD), record(OLD, is_ours=False), "keep"),
-        (None, found(MINE), record(OLD), "it was edited here, and the source no longer has it"),
+        (None, found(MINE), record(OLD), "it was edited there, and the source no longer has it"),
         (None, Found(kind=Kind.SHUT), record(OLD), "it cannot be read"),
         (None, NOTHING, record(OLD), "forget"),
         (None, Found(kind=Kind.FOLDER, inside=("a/b",)), record(OLD), "forget"),
@@ -92,7 +92,7 @@ def test_permissions_and_links_are_content_too() -> None:
     runnable = Content(digest="old", is_executable=True)
     link = Content(kind=Kind.LINK, digest="old")
     for other in (runnable, link):
-        assert obstacles(plan({"a": OLD}, {"a": found(other)}, {"a": record(OLD)})) == {"a": "it was edited here"}
+        assert obstacles(plan({"a": OLD}, {"a": found(other)}, {"a": record(OLD)})) == {"a": "it was edited there"}
 
 
 def test_file_system_without_permissions_is_not_copied_to_again_and_again() -> None:

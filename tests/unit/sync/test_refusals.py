@@ -208,5 +208,5 @@ def test_long_words_of_a_hook_are_cut() -> None:
 def test_commands_can_be_typed_whatever_the_names() -> None:
     """Blanks and quotes in a folder's name."""
     place = Place(root="/home/ada/my shop", remote="gone", branch="it's")
-    assert refuse_unknown_remote(place).fix == "git -C '/home/ada/my shop' remote add gone URL"
+    assert refuse_unknown_remote(place, ()).fix == "git -C '/home/ada/my shop' remote add gone URL"
     assert explain(Said(err="x"), place).fix == """git -C '/home/ada/my shop' push gone 'it'"'"'s'"""

@@ -72,8 +72,8 @@ def test_conflicts_and_their_markers_are_told_by_file() -> None:
 def test_work_is_counted_by_kind() -> None:
     """Kinds without any are not told."""
     dirty = replace(CLEAN, staged=2, untracked=1234)
-    assert only(dirty) == Remark(text="work is not committed: 2 staged, 1,234 untracked", fix="git status")
-    assert only(replace(CLEAN, unstaged=1)).text == "work is not committed: 1 not staged"
+    assert only(dirty) == Remark(text="not committed so far: 2 staged, 1,234 untracked", fix="git status")
+    assert only(replace(CLEAN, unstaged=1)).text == "not committed so far: 1 not staged"
 
 
 @pytest.mark.parametrize("rules", [RULES, CURRENT])
@@ -95,7 +95,7 @@ def test_only_an_old_index_lock_is_advised_to_go() -> None:
     assert young.fix == "git -C ../shop status"
     old = only(replace(CLEAN, index_lock_age_s=7200.0), shown="../shop")
     assert old.text == "index.lock has been there for 2 h: a git that died left it"
-    assert old.fix == 'rm "$(git -C ../shop rev-parse --path-format=absolute --git-path index.lock)"'
+    assert old.fix == 'rm "$(git -C ../shop rev-parse --absolute-git-dir)/index.lock"'
 
 
 def test_what_lies_inside_is_told_with_its_own_folder() -> None:
@@ -111,24 +111,19 @@ def test_what_lies_inside_is_told_with_its_own_folder() -> None:
 
 
 def test_missing_remote_blocks_and_names_those_that_are_there() -> None:
-    """A remote that the rules name and nobody added."""
-    remark = only(CLEAN, replace(RULES, remotes=("origin", "org")), shown="../the shop")
+    """A remote that the rules name and nobody added: said here only where no row of the table can."""
+    asked = replace(RULES, remotes=("origin", "org"), branches=())
+    detached = replace(CLEAN, branch="")
+    remark = describe_look(detached, asked, shown="../the shop")[-1]
     assert remark.text == "there is no remote org (there are: origin)"
     assert (remark.fix, remark.blocks) == ("git -C '../the shop' remote add org URL", True)
-    assert only(replace(CLEAN, remotes={})).text == "there is no remote origin"
+    assert describe_look(replace(detached, remotes={}), asked)[-1].text == "there is no remote org"
+    assert describe_look(CLEAN, asked) == ()
 
 
-def test_missing_branch_blocks_and_comes_from_a_remote_if_there_is_one() -> None:
-    """A branch made of HEAD would not be the one that was meant."""
-    lacking = replace(CLEAN, branches={"dev": HEAD})
-    remark = only(lacking)
-    assert (remark.text, remark.fix, remark.blocks) == (
-        "there is no branch master",
-        "git fetch origin master:master",
-        True,
-    )
-    alone = describe_look(replace(lacking, remotes={}), RULES)
-    assert alone[-1].fix == "git branch master"
+def test_missing_branch_is_left_to_the_rows_of_the_table() -> None:
+    """A fresh clone has only one branch, and a promotion makes the other."""
+    assert describe_look(replace(CLEAN, branches={"dev": HEAD}), RULES) == ()
 
 
 def test_every_remark_has_a_way_on() -> None:
@@ -138,5 +133,5 @@ def test_every_remark_has_a_way_on() -> None:
     )
     worst = replace(worst, is_shallow=True, index_lock_age_s=9e9, nested=("n",), dirty_submodules=("s",))
     remarks = describe_look(worst, RULES, "-odd")
-    assert len(remarks) == 11
+    assert len(remarks) == 9
     assert all(remark.fix and remark.text for remark in remarks)
