@@ -54,11 +54,15 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """A sentence about a repository and the way on. One that `blocks` makes the sync incomplete."""
+    """A sentence about a repository and the way on. One that `blocks` makes the sync incomplete.
+
+    `details` are further lines, such as the last ones that a hook wrote.
+    """
 
     text: str
     fix: str = ""
     blocks: bool = False
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

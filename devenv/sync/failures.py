@@ -27,7 +27,9 @@ def find_failures(report: SyncReport) -> tuple[SyncIncomplete, ...]:
 def _of_repository(report: RepositoryReport) -> Iterator[SyncIncomplete]:
     for remark in report.remarks:
         if remark.blocks:
-            yield SyncIncomplete(f"cannot sync all of {report.name}", why=remark.text, fix=remark.fix)
+            yield SyncIncomplete(
+                f"cannot sync all of {report.name}", why=remark.text, fix=remark.fix, details=remark.details
+            )
     if report.promoted is not None and not report.promoted.is_done:
         yield _of_promotion(report.name, report.promoted)
     for rows in _join(report.rows):
@@ -63,7 +65,9 @@ def _of_rows(name: str, rows: list[PushRow]) -> SyncIncomplete:
 def _of_mirror(report: MirrorReport) -> Iterator[SyncIncomplete]:
     for remark in report.remarks:
         if remark.blocks:
-            yield SyncIncomplete(f"cannot mirror to {report.target}", why=remark.text, fix=remark.fix)
+            yield SyncIncomplete(
+                f"cannot mirror to {report.target}", why=remark.text, fix=remark.fix, details=remark.details
+            )
     for edited in report.edited:
         yield SyncIncomplete(
             f"cannot overwrite {edited.path} in {report.target}",

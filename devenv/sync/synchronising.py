@@ -235,7 +235,7 @@ def _foresee(row: PushRow, promoted: Promoted) -> PushRow:
 
 def _remark(error: DevenvError) -> Remark:
     why = f": {error.why}" if error.why else ""
-    return Remark(text=f"{error.what}{why}", fix=error.fix, blocks=True)
+    return Remark(text=f"{error.what}{why}", fix=error.fix, blocks=True, details=error.details)
 
 
 async def _all_at_once(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:

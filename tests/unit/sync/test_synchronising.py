@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 DIRTY = replace(CLEAN, staged=1, untracked=1)
 PLAN = CommitPlan(paths=("app.py", "new.py"), left_out=(SECRET,))
-HOOK = HostError("cannot commit", why="the hook pre-commit refused", fix="git commit")
+HOOK = HostError("cannot commit", why="the hook pre-commit refused", fix="git commit", details=("app.py:1: bad",))
 
 
 async def sync(
@@ -88,7 +88,8 @@ async def test_commit_that_a_hook_stops_keeps_the_work_and_stops_nothing_else() 
     report = await sync(shop, commit=CommitPolicy.AUTO)
     assert shop.done.index("commit") < shop.done.index("keep_work") < shop.done.index("push")
     assert not report.is_complete
-    assert [error.why for error in find_failures(report)] == ["cannot commit: the hook pre-commit refused"]
+    (failure,) = find_failures(report)
+    assert (failure.why, failure.details) == ("cannot commit: the hook pre-commit refused", ("app.py:1: bad",))
 
 
 @pytest.mark.parametrize("obstacle", [{"under_way": "rebase"}, {"branch": ""}])
