@@ -123,10 +123,10 @@ wait_until_answering() { # pid
 }
 
 # MariaDB, for the sql probe; PostgreSQL and Valkey come as wheels with the extra `embedded`.
-has_servers() { command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; }
+has_servers() { command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null && command -v mariadb-dump >/dev/null; }
 servers() {
-  require_debian_root "MariaDB's server is missing"
-  install_packages mariadb-server-core mariadb-client-core
+  require_debian_root "MariaDB's server or mariadb-dump is missing"
+  install_packages mariadb-server-core mariadb-client-core mariadb-client
 }
 
 is_complete() { answers && has_plugins; }
