@@ -29,6 +29,7 @@ from devenv.domain.pulling import (
     find_read,
     name_some,
 )
+from devenv.domain.texts import printable
 
 PULL_WAIT_S = 3.0
 """So long, from its beginning, may a fetch keep services from starting."""
@@ -193,9 +194,8 @@ class Pulling:
         self._tell(describe_silence(remotes, anyio.current_time() - self._began_at), level="warning")
 
     def _tell(self, text: str, *, level: str = "info") -> None:
-        """Say a sentence, with what no terminal can show (names of files and branches hold any byte) made readable."""
-        shown = (one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
-        self.crew.board.note("".join(shown), level=level)
+        """Say a sentence: names of files and branches hold any byte."""
+        self.crew.board.note(printable(text), level=level)
 
 
 def _name(folder: str, root: str) -> str:

@@ -134,7 +134,7 @@ def status_of(report: SyncReport) -> int:
 async def _agree(name: str, plan: CommitPlan) -> bool:
     """Show what a commit would take, and ask."""
     from devenv.cli.prompts import confirm_beside  # noqa: PLC0415 - only where somebody is asked
-    from devenv.cli.views.texts import printable  # noqa: PLC0415
+    from devenv.domain.texts import printable  # noqa: PLC0415
 
     print_aside(f"not committed in {name}:")
     for path in plan.paths[:_SHOWN]:

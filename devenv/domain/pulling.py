@@ -7,27 +7,17 @@ Invariant: whatever is not pulled is said with the reason and the one command th
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from devenv.domain.installs import NODE_INSTALLS, PYTHON_INSTALLS
 from devenv.domain.snapshots import count
 from devenv.domain.syncing import Look
 
 SHOWN = 3
 """So many files are named in one sentence."""
 
-INSTALLS: Mapping[str, str] = {
-    "package-lock.json": "npm ci",
-    "pnpm-lock.yaml": "pnpm install --frozen-lockfile",
-    "yarn.lock": "yarn install",
-    "bun.lock": "bun install --frozen-lockfile",
-    "uv.lock": "uv sync",
-    "poetry.lock": "poetry install",
-    "pdm.lock": "pdm sync",
-    "Pipfile.lock": "pipenv sync",
-}
-"""The command that installs what a lock file locks; the gate, which sees what is installed, may know a better one."""
-
+_INSTALLS = {**NODE_INSTALLS, **PYTHON_INSTALLS}
 _REQUIREMENTS = re.compile(r"requirements[^/]*\.txt")
 _READ_UNNAMED = re.compile(r"\.env.*|.+\.ya?ml")
 
@@ -154,7 +144,7 @@ def find_installs(paths: Iterable[str]) -> dict[str, str]:
     found = {}
     for path in sorted(paths):
         folder, name = posixpath.split(path)
-        command = INSTALLS.get(name, "")
+        command = _INSTALLS.get(name, "")
         if _REQUIREMENTS.fullmatch(name):
             command = shlex.join(("pip", "install", "-r", name))
         if command:
@@ -172,7 +162,7 @@ def find_read(paths: Iterable[str], files: Iterable[str]) -> tuple[str, ...]:
 def _may_be_read(path: str, folders: set[str]) -> bool:
     """Tell whether a file may be read without being named: an override file, an env file."""
     folder, name = posixpath.split(path)
-    return folder in folders and bool(_READ_UNNAMED.fullmatch(name)) and name not in INSTALLS
+    return folder in folders and bool(_READ_UNNAMED.fullmatch(name)) and name not in _INSTALLS
 
 
 def name_some(words: Sequence[str]) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cuttable_socket import CuttableSocket, cuttable_socket
 from tests.support.daemon import Devenv, make_project
+from tests.support.engine import Engine
 
 SERVERS = Path(__file__).with_name("servers.py")
 MakeProject = Callable[..., Devenv]
@@ -33,6 +35,19 @@ def make_another(tmp_path: Path, unique_name: str, leak_check: None) -> Iterator
             return ends.enter_context(make_project(tmp_path / folder, tmp_path / state, name or unique_name))
 
         yield make
+
+
+@pytest.fixture
+def way(project: Devenv, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CuttableSocket]:
+    """Give the way to the engine that the project uses."""
+    del engine
+    path = Path(tmp_path_factory.mktemp("e")) / "d.sock"
+    with cuttable_socket(path) as made:
+        project.env["DOCKER_HOST"] = f"unix://{path}"
+        yield made
+        if not made.path.exists():
+            made.join()
+        project.end()
 
 
 @pytest.fixture

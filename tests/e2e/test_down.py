@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cuttable_socket import CuttableSocket, cuttable_socket
+from tests.support.cuttable_socket import CuttableSocket
 from tests.support.daemon import Devenv
 from tests.support.engine import Engine
 from tests.support.holders import Holder, hold
@@ -35,19 +35,6 @@ NOTHING = {
     "anonymous_volumes": [],
 }
 SLOW_END = "trap 'sleep 2; exit 0' TERM; while :; do sleep 0.05; done"
-
-
-@pytest.fixture
-def way(project: Devenv, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CuttableSocket]:
-    """Give the way to the engine that the project uses."""
-    del engine
-    path = Path(tmp_path_factory.mktemp("e")) / "d.sock"
-    with cuttable_socket(path) as made:
-        project.env["DOCKER_HOST"] = f"unix://{path}"
-        yield made
-        if not made.path.exists():
-            made.join()
-        project.end()
 
 
 @contextmanager

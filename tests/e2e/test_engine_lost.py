@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.support.cuttable_socket import CuttableSocket, cuttable_socket
+from tests.support.cuttable_socket import CuttableSocket
 from tests.support.daemon import Devenv
 from tests.support.engine import Engine
 from tests.support.wait import until
-
-
-@pytest.fixture
-def way(project: Devenv, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CuttableSocket]:
-    """Give the way to the engine that the project uses."""
-    del engine
-    path = Path(tmp_path_factory.mktemp("e")) / "d.sock"
-    with cuttable_socket(path) as made:
-        project.env["DOCKER_HOST"] = f"unix://{path}"
-        yield made
-        if not made.path.exists():
-            made.join()
-        project.end()
 
 
 def _write(project: Devenv, port: int, server: str) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import MakeProject
 from tests.e2e.terminals import run_in_terminal
-from tests.support.cuttable_socket import CuttableSocket, cuttable_socket
+from tests.support.cuttable_socket import CuttableSocket
 from tests.support.daemon import Devenv
 from tests.support.engine import Engine
 from tests.support.git import Repository, git_environment, make_repository
@@ -173,19 +172,6 @@ volumes: {{shared: {{external: true, name: {project.name}_data}}}}
     assert other.states() == {"web": "ready", "user": "ready"}
     assert engine.run_docker("exec", f"{other.name}-user-1", "cat", "/data/file") == "kept"
     other.down("--prune")
-
-
-@pytest.fixture
-def way(project: Devenv, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CuttableSocket]:
-    """Give the way to the engine that the project uses."""
-    del engine
-    path = Path(tmp_path_factory.mktemp("e")) / "d.sock"
-    with cuttable_socket(path) as made:
-        project.env["DOCKER_HOST"] = f"unix://{path}"
-        yield made
-        if not made.path.exists():
-            made.join()
-        project.end()
 
 
 def test_an_engine_that_is_gone_is_said_and_the_files_go_all_the_same(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv.adapters.models.running import Ran
+from devenv.domain.installs import PYTHON_INSTALLS
 from devenv.schema.ports import CannotLook, ModelQuestion
 
 _NOT_IMPORTABLE = "models-not-importable"
@@ -39,12 +40,6 @@ _DISTRIBUTIONS = {
     "rest_framework": "djangorestframework",
     "corsheaders": "django-cors-headers",
     "greenlet": "greenlet",
-}
-_INSTALLERS = {
-    "uv.lock": "uv sync",
-    "poetry.lock": "poetry install",
-    "pdm.lock": "pdm sync",
-    "Pipfile.lock": "pipenv sync",
 }
 
 
@@ -91,7 +86,7 @@ class Attempt:
             return "docker compose build, after adding it to what the image installs"
         name = _DISTRIBUTIONS.get(package, package)
         folder = Path(self.question.place.folder)
-        for lock, command in _INSTALLERS.items():
+        for lock, command in PYTHON_INSTALLS.items():
             if (folder / lock).is_file():
                 return self._typed(command)
         requirements = "-r requirements.txt" if _names_package(folder / "requirements.txt", name) else name

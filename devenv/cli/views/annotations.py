@@ -7,8 +7,9 @@ database said; and what is shown to people goes through `fence`, since the runne
 import posixpath
 from collections.abc import Sequence
 
-from devenv.cli.views.texts import clean_verdict, printable, split_place
+from devenv.cli.views.texts import clean_verdict, split_place
 from devenv.domain.findings import RANK, Finding, Severity, Verdict
+from devenv.domain.texts import printable
 
 _COMMANDS = {
     Severity.ERROR: "error",

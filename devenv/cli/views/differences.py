@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from devenv.cli.views.texts import hide_passwords, paint, printable
+from devenv.cli.views.texts import paint
 from devenv.domain.findings import RANK
+from devenv.domain.texts import hide_passwords, printable
 from devenv.schema.differences import Difference, Kind
 
 VERSION = 1

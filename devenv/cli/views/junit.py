@@ -7,8 +7,9 @@ hard part, and the rest is the few elements below. Invariant: the result is well
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from devenv.cli.views.texts import clean_verdict, printable, split_place
+from devenv.cli.views.texts import clean_verdict, split_place
 from devenv.domain.findings import Finding, Severity, Verdict, sort_findings
+from devenv.domain.texts import printable
 
 _COUNTED = {
     "tests": "testcase",

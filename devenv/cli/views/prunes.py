@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from devenv.cli.output import format_table
-from devenv.cli.views.texts import printable
 from devenv.domain.cleaning import PruneReport, Reclaimed, encode_report
 from devenv.domain.sizes import format_size
 from devenv.domain.snapshots import count
+from devenv.domain.texts import printable
 
 _SHOWN = 4
 """So many names stand in a row; `--json` has all."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from devenv.cli.output import format_table
-from devenv.cli.views.texts import paint, printable
+from devenv.cli.views.texts import paint
 from devenv.domain.snapshots import count
 from devenv.domain.syncing import (
     Committed,
@@ -25,6 +25,7 @@ from devenv.domain.syncing import (
     RepositoryReport,
     SyncReport,
 )
+from devenv.domain.texts import printable
 
 _GIT_IN = re.compile(r"""\bgit -C (?P<folder>(?:"'"|'[^']*'|[^\s'"])+)""")
 """The folder as `shlex.quote` writes it: `'it'"'"'s mine'` is one word."""

@@ -1,28 +1,14 @@
-"""Text from outside, made fit to be shown: names and messages of databases, tools and the user's code.
+"""What views do to text before it is shown: colours, places taken apart, the texts of a verdict cleaned.
 
-Pure. Must not know what the text is about. Invariant: what leaves `printable` is one line that can neither move a
-cursor nor end an XML document nor begin a line of its own, and shows no password of a URL.
+Pure. Must not know where the text goes. Invariant: without colour, `paint` returns what it was given.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from devenv.domain.findings import Finding, Verdict
 
-_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
-_QUERY_PASSWORD = re.compile(r"(?<=[?&])(password|passwd)=[^&\s]*")
 _SGR = {"red": "31", "green": "32", "yellow": "33", "magenta": "35", "dim": "2", "bold": "1"}
-
-
-def printable(text: str) -> str:
-    r"""Return `text` as one line: white space as spaces, what cannot be seen as an escape (`\u200b`)."""
-    return "".join(map(_show, hide_passwords(text)))
-
-
-def hide_passwords(text: str) -> str:
-    """Return `text` without the passwords of the URLs in it."""
-    return _QUERY_PASSWORD.sub(r"\1=***", _URL_PASSWORD.sub(r"\1:***@", text))
 
 
 def clean_verdict(verdict: Verdict, clean: Callable[[str], str]) -> Verdict:
@@ -56,9 +42,3 @@ def _clean_finding(finding: Finding, clean: Callable[[str], str]) -> Finding:
         details=tuple(map(clean, finding.details)),
         place=clean(finding.place),
     )
-
-
-def _show(character: str) -> str:
-    if character.isspace():
-        return " "
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

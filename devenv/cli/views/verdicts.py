@@ -8,8 +8,9 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
-from devenv.cli.views.texts import clean_verdict, hide_passwords, paint, printable
+from devenv.cli.views.texts import clean_verdict, paint
 from devenv.domain.findings import Finding, Severity, Topic, Verdict, encode_verdict, sort_findings
+from devenv.domain.texts import hide_passwords, printable
 
 VERSION = 1
 _MARKS = {Severity.ERROR: "✘", Severity.UNKNOWN: "?", Severity.WARNING: "!", Severity.INFO: "·"}

@@ -205,6 +205,17 @@ def test_long_words_of_a_hook_are_cut() -> None:
     assert len(refusal.why) < 1000
 
 
+@pytest.mark.parametrize("once", ["x", "a'", "exceeds ", "://", "a://"])
+def test_a_megabyte_in_one_line_is_looked_at_and_cut(once: str) -> None:
+    """A hook may print what it built; a search of all of it would take the square of its length."""
+    refusal = explain(
+        Said(err=once * (1_000_000 // len(once)) + "\nfatal: Connection refused"),
+        Place(root="/", remote="o", branch="b"),
+    )
+    assert refusal.cause is Cause.UNREACHABLE
+    assert len(refusal.why) < 1000
+
+
 def test_commands_can_be_typed_whatever_the_names() -> None:
     """Blanks and quotes in a folder's name."""
     place = Place(root="/home/ada/my shop", remote="gone", branch="it's")
