@@ -168,7 +168,7 @@ class Builder:
 
     def _stop(self, entry: Entry) -> Stop | None:
         given = entry.input.stop
-        return Stop(signal=given.signal, grace_s=given.grace, command=given.command) if given else None
+        return Stop(signal=given.signal or "", grace_s=given.grace, command=given.command) if given else None
 
     def _check_url(self, entry: Entry, url: str) -> None:
         """Note a URL that no probe can ask, where no other probe is given."""

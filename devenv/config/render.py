@@ -137,7 +137,7 @@ def _service(service: Service) -> dict[str, object]:
         "ready_timeout_s": service.ready_timeout_s,
         "restart": service.restart.value,
         "stop": {
-            "signal": service.stop.signal,
+            "signal": service.stop.signal or None,
             "grace_s": service.stop.grace_s,
             "command": _list(service.stop.command),
         },

@@ -102,9 +102,12 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """How a service is ended: `signal` first, the hard one after `grace_s` seconds."""
+    """How a service is ended: `signal` first, the hard one after `grace_s` seconds.
 
-    signal: str = "TERM"
+    An empty `signal` is the service's own: what the container asks for, TERM for a process.
+    """
+
+    signal: str = ""
     grace_s: float = 10.0
     command: tuple[str, ...] | None = None
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from devenv.domain.installs import NODE_INSTALLS, PYTHON_INSTALLS
-from devenv.domain.snapshots import count
+from devenv.domain.sizes import count
 from devenv.domain.syncing import Look
 
 SHOWN = 3

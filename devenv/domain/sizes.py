@@ -1,4 +1,4 @@
-"""Sizes as people write them and as they are told. Pure; bytes everywhere.
+"""Sizes and counts as people write them and as they are told. Pure; bytes everywhere.
 
 A kB, MB, GB or TB is a power of 1000, as `docker system df` and disks count; KiB, MiB, GiB and TiB are powers of 1024.
 Invariant: what `format_size` says, `parse_size` reads with the same units.
@@ -28,3 +28,8 @@ def format_size(size_bytes: int) -> str:
     while size >= 1000 and unit < len(_UNITS) - 1:
         size, unit = size / 1000, unit + 1
     return f"{size:.0f} {_UNITS[unit]}" if unit == 0 or size >= 10 else f"{size:.1f} {_UNITS[unit]}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 table`, `12 tables`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

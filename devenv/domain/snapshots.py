@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from devenv.domain.sizes import format_size
+from devenv.domain.sizes import count, format_size
 
 KEPT = 10
 """How many automatic snapshots of a service are kept."""
@@ -89,11 +89,6 @@ def find_rollback(snapshots: Iterable[Snapshot], service: str) -> Snapshot | Non
     """Return the snapshot that the last migration of `service` began with."""
     before = (one for one in sort_newest_first(snapshots) if one.service == service and one.why is Why.MIGRATE)
     return next(before, None)
-
-
-def count(number: int, noun: str) -> str:
-    """Return `1 table`, `12 tables`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def describe_snapshot(snapshot: Snapshot) -> str:

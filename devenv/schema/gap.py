@@ -6,7 +6,8 @@ the checkout say; where neither says anything there is no sentence.
 
 from collections.abc import Iterable, Mapping
 
-from devenv.domain.snapshots import Snapshot, count
+from devenv.domain.sizes import count
+from devenv.domain.snapshots import Snapshot
 from devenv.schema.records.state import Migration, RecordState
 
 _SHOWN = 5

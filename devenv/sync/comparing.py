@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from devenv.domain.git_rules import SyncRules
-from devenv.domain.snapshots import count
+from devenv.domain.sizes import count
 from devenv.domain.syncing import Look, Outcome, PushRow
 from devenv.sync.refusals import Place, Refusal
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from devenv.domain.conflict_words import describe_age
 from devenv.domain.git_rules import SyncRules
-from devenv.domain.snapshots import count
+from devenv.domain.sizes import count
 from devenv.domain.syncing import Look, Remark
 from devenv.sync.comparing import name_branches
 from devenv.sync.refusals import describe_missing_remote

@@ -250,6 +250,19 @@ async def test_stop_keeps_the_images_signal_when_only_the_grace_is_declared(
         assert await stack.containers.tail(id_, 5) == ("open", "int")
 
 
+async def test_stop_sends_the_signal_that_was_asked_for_over_the_images(
+    engine: Engine, tmp_path: Path, unique_name: str
+) -> None:
+    """`stop: {signal: TERM}` is no default: a container that asks for INT gets TERM."""
+    program = "trap 'echo int; exit 0' INT; trap 'echo term; exit 0' TERM; echo open; while :; do sleep 0.05; done"
+    web = shell(program, stop_signal="SIGINT")
+    with compose_stack(engine, tmp_path, unique_name, {"web": web}) as stack:
+        id_ = (await stack.up("web"))["web"]
+        await until_listed(stack, id_, "open")
+        await stack.containers.stop(id_, Stop(signal="TERM", grace_s=5.0), declared=True)
+        assert await stack.containers.tail(id_, 5) == ("open", "term")
+
+
 async def test_stop_tells_of_the_end_of_its_processes_before_the_engine_is_done(
     engine: Engine, tmp_path: Path, unique_name: str
 ) -> None:

@@ -89,7 +89,7 @@ class FakeProcesses:
     async def stop_tree(self, roots: Iterable[ProcessId], service: str, stop: Stop) -> tuple[ProcessId, ...]:
         """End the roots and everything of the service."""
         self.stops.append((service, stop))
-        number = signal.Signals[f"SIG{stop.signal.removeprefix('SIG')}"]
+        number = signal.Signals[f"SIG{(stop.signal or 'TERM').removeprefix('SIG')}"]
         known = {one for one in roots if one in self._all}
         mine = sorted(known | {one.id for one in self._all.values() if one.launch.service == service})
         left = [one for one in mine if self.is_alive(one)]

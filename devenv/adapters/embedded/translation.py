@@ -196,5 +196,4 @@ def _port_text(service: Service, ports: tuple[Port, ...]) -> str:
 
 def _choose_stop(stop: Stop, kind: Kind) -> Stop:
     """Ask PostgreSQL for its fast shutdown, as the image does: TERM would wait until every client has gone."""
-    is_default = stop.signal.removeprefix("SIG") == "TERM"
-    return replace(stop, signal="INT" if kind == "postgres" and is_default else stop.signal, command=None)
+    return replace(stop, signal=stop.signal or ("INT" if kind == "postgres" else ""), command=None)

@@ -167,10 +167,10 @@ async def _kill(line: EngineLine, container: str) -> None:
 
 
 def _choose_manner(raw: object, stop: Stop | None) -> _Manner:
-    """Return the manner that was declared; TERM, the default, stands for the signal that the image asks for."""
+    """Return the manner that was declared; without a signal of its own it is the one that the container asks for."""
     own = read_signal(read_text(raw, "Config", "StopSignal") or "TERM")
     if stop is not None:
-        number = own if stop.signal == Stop().signal else read_signal(stop.signal)
+        number = read_signal(stop.signal) if stop.signal else own
         return _Manner(signal=number, grace_s=stop.grace_s, is_own=number == own)
     declared = dig(raw, "Config", "StopTimeout")
     grace_s = float(declared) if isinstance(declared, int) else _DEFAULT_GRACE_S

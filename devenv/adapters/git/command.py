@@ -19,8 +19,9 @@ from typing import IO
 import anyio
 
 from devenv.adapters.processes import exits as process_exit
-from devenv.adapters.processes.identity import read_stat
+from devenv.adapters.processes.identity import list_pids, read_stat
 from devenv.domain.errors import HostError
+from devenv.domain.holders import ProcessId
 from devenv.sync.refusals import plain
 
 LOCAL_S = 60.0
@@ -243,16 +244,22 @@ def _raw(pipe: IO[bytes] | None) -> int:
 async def _end(child: "subprocess.Popen[bytes]") -> None:
     """End what is left of the command's session (helpers, ssh, hooks); not reaped yet, its number is still its own.
 
-    git itself gets the chance to remove its lock files.
+    Every git of it gets the chance to remove its lock files: that of a remote which is a folder runs here as well.
     """
     stat = read_stat(child.pid)
     if stat and not stat.ended:
+        session = _list_session(child.pid)
         _signal_session(child.pid, signal.SIGTERM)
-        await process_exit.wait_all_ended((stat.id,), _GRACE_S)
+        await process_exit.wait_all_ended(session, _GRACE_S)
     _signal_session(child.pid, signal.SIGKILL)
     if stat:
         await process_exit.wait_all_ended((stat.id,), _REAP_S)
     child.poll()
+
+
+def _list_session(leader: int) -> list[ProcessId]:
+    found = (read_stat(pid) for pid in list_pids())
+    return [one.id for one in found if one is not None and one.session == leader and not one.ended]
 
 
 def _signal_session(leader: int, number: int) -> None:

@@ -22,7 +22,7 @@ from devenv.domain.errors import DevenvError, HostError, UsageError
 from devenv.domain.syncing import Look
 
 OLDEST = (2, 34)
-"""The first git that merges beside the work tree."""
+"""The first git with `add --sparse`; that one older than 2.38 cannot merge beside the work tree, a promotion says."""
 
 _MARKED_S = 10.0  # how long files are searched for conflict markers: a commit looks at what it takes again
 _SUBMODULE_S = 10.0

@@ -15,7 +15,7 @@ from devenv.adapters.git.command import Git, Ran
 from devenv.adapters.git.remotes import HEADS, Remote, Unanswered, measure
 from devenv.domain.errors import DevenvError
 from devenv.domain.git_rules import Promotion
-from devenv.domain.snapshots import count
+from devenv.domain.sizes import count
 from devenv.domain.syncing import Look, Outcome, Promoted, Promoting
 from devenv.sync.comparing import compare
 from devenv.sync.ports import Heads

@@ -128,7 +128,8 @@ class HostProcesses:
 
 
 def signal_number(name: str, service: str) -> int:
-    """Return the number of `TERM`, `SIGTERM` or `15`; raises StartFailed for what is no signal of this system."""
+    """Return the number of `TERM` (also ''), `SIGTERM` or `15`; raises StartFailed for what is no signal here."""
+    name = name or "TERM"
     try:
         if name.isdigit():
             return signal.Signals(int(name))

@@ -25,7 +25,8 @@ from devenv.adapters.snapshots.access import Access, Roles
 from devenv.adapters.snapshots.tools import Program, Running, ask_program, read_version, running
 from devenv.domain.database import Database
 from devenv.domain.errors import DatabaseFailed, DevenvError, HostError
-from devenv.domain.snapshots import Snapshot, count
+from devenv.domain.sizes import count
+from devenv.domain.snapshots import Snapshot
 from devenv.schema.ports import CannotLook
 
 LOCK_WAIT_S = 10

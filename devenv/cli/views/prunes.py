@@ -9,8 +9,7 @@ from typing import Any
 
 from devenv.cli.output import format_table
 from devenv.domain.cleaning import PruneReport, Reclaimed, encode_report
-from devenv.domain.sizes import format_size
-from devenv.domain.snapshots import count
+from devenv.domain.sizes import count, format_size
 from devenv.domain.texts import printable
 
 _SHOWN = 4

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from devenv.cli.output import format_table
 from devenv.cli.views.texts import paint
-from devenv.domain.snapshots import count
+from devenv.domain.sizes import count
 from devenv.domain.syncing import (
     Committed,
     Edited,

@@ -29,11 +29,14 @@ ConditionWord = Annotated[
 class StopInput(Input):
     """`stop:` how a service is ended."""
 
-    signal: Annotated[
-        str,
-        PlainValidator(values.read_signal),
-        WithJsonSchema({"enum": [*values.SIGNALS, *(f"SIG{s}" for s in values.SIGNALS)]}),
-    ] = Field("TERM", description="The gentle signal that is sent first.")
+    signal: (
+        Annotated[
+            str,
+            PlainValidator(values.read_signal),
+            WithJsonSchema({"enum": [*values.SIGNALS, *(f"SIG{s}" for s in values.SIGNALS)]}),
+        ]
+        | None
+    ) = Field(None, description="The gentle signal that is sent first: the container's own, or TERM, by default.")
     grace: Duration = Field(10.0, description="How long the service has to end before it is killed.")
     command: Argv | None = Field(None, description="A command that ends the service, run before the signal.")
 
