@@ -103,6 +103,8 @@ async def test_pip_s_cache_is_emptied_and_a_dry_run_knows_its_size(environment: 
     assert report.refused == ()
     assert not cached.exists()
     assert 200_000 <= report.reclaimed[0].bytes <= ahead.bytes
+    (again,) = (await clean("pip", environment, tmp_path)).reclaimed
+    assert (again.names, again.bytes) == ((), 0)
 
 
 async def test_a_tool_that_is_not_there_is_refused_by_name(environment: dict[str, str], tmp_path: Path) -> None:

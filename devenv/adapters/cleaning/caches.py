@@ -82,7 +82,10 @@ class CacheCleaning:
         done = await self._call((program, *tool.prune), PRUNE_S)
         after = await anyio.to_thread.run_sync(measure, folder)
         went = Reclaimed(
-            kind=kind, names=(folder,), bytes=max(0, before - after), note=f"`{name} {' '.join(tool.prune)}`"
+            kind=kind,
+            names=(folder,) if before > after else (),
+            bytes=max(0, before - after),
+            note=f"`{name} {' '.join(tool.prune)}`",
         )
         if done.status == 0:
             return PruneReport(reclaimed=(went,))
